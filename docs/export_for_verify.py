@@ -38,6 +38,12 @@ def export(model, x, y, path, seed=0, loss=default_loss):
     """Writes the file. `x` is [N, ...], and `y` contains the targets that `loss` takes. `loss` maps
     (outputs, y) to the mean over the batch, and must be the loss of the experiment."""
     model.eval()
+    # oneDNN's recurrent layers have no forward-mode derivative.
+    with torch.backends.mkldnn.flags(enabled=False):
+        _export(model, x, y, path, seed, loss)
+
+
+def _export(model, x, y, path, seed, loss):
     parameters = {name: value.detach() for name, value in model.named_parameters()}
     generator = torch.Generator().manual_seed(seed)
     v = {name: torch.randn(p.shape, generator=generator, dtype=p.dtype) for name, p in parameters.items()}

@@ -34,5 +34,5 @@ wait
 run gpu 90 ./xtask reproduce quickstart.toml --set device=cuda:0 --out "$out/gpu"
 run cpu 60 ./xtask reproduce quickstart.toml --out "$out/cpu"
 run torch $((${2:-180} + 15)) python3 torch_peer.py "$out/torch.json" "${2:-180}"
-run bench 60 ./xtask bench lenet hvp layer-spectra full-spectrum --device cuda:0 --torch python3 --json "$out/bench.json"
+run bench 100 ./xtask bench lenet hvp layer-spectra --device cuda:0 --torch python3 --json "$out/bench.json"
 python3 combine.py "$out"

@@ -65,7 +65,7 @@ impl Error {
                 "see with nvidia-smi whether the GPU is well and who else uses it; where its memory is too small, measure on fewer samples, say so with `memory`, or set device = \"cpu\""
             }
             Self::Evaluation(_) => {
-                "check that the settings in [model] fit the data's shapes and types; if they do, report this as a fault of Eigenscape"
+                "check that the settings in [model] fit the data's shapes and types, and that indices (tokens) are below the embedding's rows; if they do, report this as a fault of Eigenscape"
             }
             Self::Tensor(_) => "report this as a fault of Eigenscape, with the experiment's file",
             Self::Interrupted => "give the same command again: it goes on from what is kept",

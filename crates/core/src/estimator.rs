@@ -1,11 +1,11 @@
 //! Probe estimators, which compute the spectrum of an operator, or one number of it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, num::NonZeroUsize};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Account, ClassMeans, CurvatureOperator, Interrupt, Number, Random, Spectrum,
+    Account, ClassMeans, CurvatureOperator, Eigenpair, Interrupt, Number, Random, Spectrum,
     error::{Error, Result},
 };
 
@@ -105,21 +105,23 @@ impl From<Number> for Estimate {
     }
 }
 
-/// The estimate for an operator and, from an estimator that decomposes the operator, the spectra of
-/// its parts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The estimate for an operator and what else its estimator found.
+#[derive(Debug, Clone)]
 pub struct Findings {
     /// The estimate for the whole operator.
     pub estimate: Estimate,
-    /// Each part's name ("G1") with its spectrum.
+    /// From an estimator that decomposes the operator, each part's name ("G1") with its spectrum.
     pub parts: Vec<(Cow<'static, str>, Spectrum)>,
     /// The class means from which the parts are computed; `None` unless the estimator uses classes.
     pub means: Option<ClassMeans>,
+    /// The eigenvalues of largest magnitude with orthonormal eigenvectors, from the largest; empty
+    /// unless the estimator was asked for them ([`ProbeEstimator::with_eigenvectors`]).
+    pub eigenpairs: Vec<Eigenpair>,
 }
 
 impl From<Estimate> for Findings {
     fn from(estimate: Estimate) -> Self {
-        Self { estimate, parts: Vec::new(), means: None }
+        Self { estimate, parts: Vec::new(), means: None, eigenpairs: Vec::new() }
     }
 }
 
@@ -158,7 +160,8 @@ pub trait ProbeEstimator: Send + Sync {
         operators.iter().map(|operator| self.estimate(*operator, context)).collect()
     }
 
-    /// As [`Self::estimate_all`], with the parts of each operator. By default there are no parts.
+    /// As [`Self::estimate_all`], with the parts of each operator and its eigenvectors. By default
+    /// there are neither.
     ///
     /// # Errors
     /// Those of [`Self::estimate`].
@@ -168,6 +171,15 @@ pub trait ProbeEstimator: Send + Sync {
         context: &Context,
     ) -> Result<Vec<Findings>> {
         Ok(self.estimate_all(operators, context)?.into_iter().map(Findings::from).collect())
+    }
+
+    /// This estimator, asked for eigenvectors: [`Self::estimate_parts`] then also returns the
+    /// eigenpairs of the `count` eigenvalues of largest magnitude, or fewer where there are no more
+    /// non-zero eigenvalues or no more have converged. [`Self::memory`] and [`Self::products`]
+    /// include them. `None` from an estimator that finds no eigenvectors, which is the default.
+    fn with_eigenvectors(self: Box<Self>, count: NonZeroUsize) -> Option<Box<dyn ProbeEstimator>> {
+        let _ = count;
+        None
     }
 
     /// Checks, without evaluating anything, whether [`Self::estimate_all`] can work: it cannot if,
@@ -180,7 +192,7 @@ pub trait ProbeEstimator: Send + Sync {
         Ok(())
     }
 
-    /// The most memory that [`Self::estimate_all`] of these operators holds at any time, with
+    /// The most memory that [`Self::estimate_parts`] of these operators holds at any time, with
     /// `allowed` bytes as [`Context::memory`]; computed from dimensions and types alone. An
     /// estimator that can adapt stays within `allowed`; if that is too little even for its least
     /// demanding method, the account states the memory of that method. The account includes what is

@@ -235,6 +235,10 @@ pub struct ProbeRecord {
     /// listed; determined for this matrix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounding: Option<f64>,
+    /// The largest |qᵢᵀqⱼ| of the last vector of a Krylov basis with the others, measured, where the
+    /// basis was stored rounded to fit into memory. Absent where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orthogonality_loss: Option<f64>,
     /// P, the number of parameters of the group.
     pub dimension: usize,
     /// Eigenvalues or Ritz values in descending order; an exact spectrum lists the non-zero
@@ -247,6 +251,10 @@ pub struct ProbeRecord {
     /// versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub residuals: Vec<f64>,
+    /// The eigenvalues of largest magnitude whose eigenvectors were asked for, from the largest.
+    /// Absent where none were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub eigenpairs: Vec<EigenpairRecord>,
     /// The trace or its estimate.
     pub trace: f64,
     /// Standard error of the trace (0 when exact, null when unknown).
@@ -284,6 +292,21 @@ pub struct ProbeRecord {
     pub seconds: f64,
 }
 
+/// An eigenvalue whose eigenvector is in a file.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct EigenpairRecord {
+    /// λ, one of the listed eigenvalues.
+    pub value: f64,
+    /// ‖Hv − λv‖, measured: some eigenvalue of the matrix lies within this distance of the value.
+    pub residual: f64,
+    /// Σ vᵢ⁴ over the elements of the unit vector: 1/P where all are equal in magnitude, 1 where
+    /// only one is not zero.
+    pub inverse_participation_ratio: f64,
+    /// The file of the vector in the folder of results: `safetensors`, with one tensor per
+    /// parameter of the group, under its name.
+    pub file: String,
+}
+
 /// What was found; of what, where and how is left at its default.
 impl From<&Estimate> for ProbeRecord {
     fn from(estimate: &Estimate) -> Self {
@@ -291,6 +314,7 @@ impl From<&Estimate> for ProbeRecord {
             Estimate::Spectrum(spectrum) => Self {
                 exact: spectrum.exact,
                 rounding: spectrum.rounding,
+                orthogonality_loss: spectrum.orthogonality_loss,
                 dimension: spectrum.dimension,
                 eigenvalues: spectrum.eigenvalues.clone(),
                 weights: spectrum.weights.clone(),

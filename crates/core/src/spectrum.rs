@@ -61,6 +61,10 @@ pub struct Spectrum {
     /// listed; `None` where nothing is left out.
     #[serde(default)]
     pub rounding: Option<f64>,
+    /// The largest |qᵢᵀqⱼ| of the last vector of a Krylov basis with the others, measured, where
+    /// the basis was stored rounded to fit into memory; `None` where it was not.
+    #[serde(default)]
+    pub orthogonality_loss: Option<f64>,
     /// The trace: Σ of all eigenvalues, or its estimate.
     pub trace: f64,
     /// Standard error of the trace: 0 when exact, `None` when one probe gives no estimate of it.
@@ -104,6 +108,7 @@ impl Spectrum {
             origins: Vec::new(),
             exact: true,
             rounding: None,
+            orthogonality_loss: None,
             trace,
             trace_stderr: Some(0.0),
             probes: None,
@@ -147,6 +152,7 @@ impl Spectrum {
             origins: Vec::new(),
             exact: false,
             rounding: None,
+            orthogonality_loss: None,
             trace,
             trace_stderr,
             probes: None,

@@ -88,7 +88,9 @@
 //!
 //! # Numbers
 //!
-//! Tensors are Candle's, on the CPU. Programs run in the type of [`Point::targets`], f32 or f64;
+//! Tensors are Candle's, on the CPU; on an NVIDIA GPU the work is done by [`Cuda`] in place of [`Cpu`]
+//! as [`Point::backend`]. Another backend implements [`Backend`], with the types of [`runtime`].
+//! Programs run in the type of [`Point::targets`], f32 or f64;
 //! [`Point::to_dtype`] and [`Point::in_f64`] change it. Residuals are evaluated in f64 in both
 //! cases, unless [`Residuals`] say otherwise. The same seed gives the same bits on one machine, for
 //! any number of threads. Operators are `Send` and `Sync`. Errors say what is wrong and what to do
@@ -102,13 +104,15 @@ pub use candle_nn;
 pub use eigenscape_architectures as architectures;
 #[doc(inline)]
 pub use eigenscape_core::{
-    Account, Architecture, ClassMeans, Context, Curvature, CurvatureOperator, Dataset, Distance, Error,
-    Estimate, ExactFactor, Examples, FactorColumns, FactorSource, Findings, Group, GroupSelector, Inputs,
-    Interrupt, Landscape, ModelInput, Number, Probe, ProbeEstimator, Progress, Random, Registry, Regularizer,
-    Result, RowSource, Spectrum, Split, Targets, Weights, landscape::NetworkOperator, registry::Environment,
+    Account, Architecture, ClassMeans, Context, Curvature, CurvatureOperator, Dataset, Distance, Eigenpair,
+    Error, Estimate, ExactFactor, Examples, FactorColumns, FactorSource, Findings, Group, GroupSelector,
+    Inputs, Interrupt, Landscape, ModelInput, Number, Probe, ProbeEstimator, Progress, Random, Registry,
+    Regularizer, Result, RowSource, Spectrum, Split, Targets, Weights, landscape::NetworkOperator,
+    registry::Environment,
 };
 #[doc(inline)]
 pub use eigenscape_cpu::{Cpu, Plain};
+pub use eigenscape_cuda::{self as cuda, Cuda};
 #[doc(inline)]
 pub use eigenscape_curvature::{
     Factor, Function, KnownLoss, LossGradient, MeanLoss, Objective, Over, Penalty, PenaltyFunction,
@@ -129,6 +133,7 @@ pub use eigenscape_program::{
     Predictions, Primitive, Scope, Value, Variables, nn, operations, transforms,
 };
 pub use eigenscape_regularizers as regularizers;
+pub use eigenscape_runtime as runtime;
 #[doc(inline)]
 pub use eigenscape_runtime::{Array, Backend, Buffer, Definitions, DeviceBuffer};
 pub use faer;

@@ -167,6 +167,10 @@ pub fn of_epochs(plan: &RunPlan, examples: usize) -> Account {
 /// results.json.
 pub const EIGENVALUE: usize = 48 + 4 + 144;
 
+/// Bytes per eigenvector until its run is written: its record, twice, with the name of its file,
+/// and its lines in results.json.
+pub const EIGENPAIR: usize = 1024;
+
 /// Bytes per eigenvalue in a spectrum without one part of its random vectors (for the jackknife).
 pub const LEFT_OUT: usize = 24;
 

@@ -21,7 +21,6 @@ use eigenscape_core::{
     registry::{Environment, nearest},
 };
 use eigenscape_formats::memory::of_machine;
-use eigenscape_program::Mode;
 
 pub use self::loss::default_losses;
 pub(crate) use self::probe::CURVATURES;
@@ -383,10 +382,7 @@ impl Checker<'_> {
             architecture: architecture.into(),
             parameters: raw.parameters.clone(),
             checkpoint,
-            batch_norm: match raw.batch_norm {
-                raw::BatchNorm::Eval => Mode::Eval,
-                raw::BatchNorm::Train => Mode::Train,
-            },
+            batch_norm: raw.batch_norm.into(),
         })
     }
 

@@ -157,6 +157,7 @@ impl Course<'_> {
         if self.prepared.plan.train.is_some() && record.epoch < self.prepared.plan.epochs() {
             self.keeper.folder.reserve(measures.bytes());
         }
+        self.keeper.folder.list(measures.files);
         run.training.push(record);
         run.probes.extend(measures.probes);
         run.means.extend(measures.means);

@@ -19,6 +19,7 @@ use crate::{
     plan::ExperimentPlan,
     resume::{CHECKPOINTS, Kept, KeptRuns, SCALARS},
     sums::{Fault, Sums},
+    vectors::{self, VECTORS},
 };
 
 /// The file of the resolved experiment in a results folder.
@@ -105,10 +106,12 @@ impl Earlier {
                 runs.iter().find(|((_, notes), folder)| notes.key == identity.key && self.is_whole(folder));
             if let (Some(((run, notes), folder)), Kept::Nothing) = (found, kept.find(identity, plan)) {
                 let unfinished = kept.start(identity)?;
-                for of in [CHECKPOINTS, SCALARS] {
+                for of in [CHECKPOINTS, SCALARS, VECTORS] {
                     unfinished.copy(&self.folder.join(of).join(folder), of)?;
                 }
-                unfinished.finish(run, notes)?;
+                let mut run = (*run).clone();
+                vectors::relocate(&mut run, "");
+                unfinished.finish(&run, notes)?;
             }
         }
         Ok(())
@@ -118,7 +121,7 @@ impl Earlier {
     fn is_whole(&self, folder: &str) -> bool {
         let ours = |file: &str| {
             let part = |of: &str| Path::new(file).starts_with(Path::new(of).join(folder));
-            [RESULTS, NOTES].contains(&file) || part(CHECKPOINTS) || part(SCALARS)
+            [RESULTS, NOTES].contains(&file) || [CHECKPOINTS, SCALARS, VECTORS].into_iter().any(part)
         };
         let strange = |file: &String| ours(file);
         !self.faults.iter().any(|fault| ours(&fault.file)) && !self.strangers.iter().any(strange)
@@ -207,8 +210,8 @@ fn unused(target: &Path) -> PathBuf {
     target.with_file_name(format!("{name}{EARLIER}{}", last.saturating_add(1)))
 }
 
-/// The subfolder of each run in `checkpoints` and `tensorboard`. It is empty for a single run
-/// without a name.
+/// The subfolder of each run in `checkpoints`, `vectors` and `tensorboard`. It is empty for a single
+/// run without a name.
 pub fn run_folders<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let names: Vec<&str> = names.into_iter().collect();
     match names[..] {

@@ -14,6 +14,7 @@ use crate::{
     state_folder::StateFolder,
     train::{Standing, Trainer},
     training_state::{Records, State},
+    vectors::VECTORS,
     weights::Weights,
 };
 
@@ -44,7 +45,8 @@ impl<'a> Keeper<'a> {
     pub fn new(prepared: &'a Prepared, folder: &'a Unfinished, display: &'a Display) -> Self {
         let (Prepared { plan, weights, .. }, network) = (prepared, prepared.network());
         let folder = StateFolder::of(folder, network);
-        let spectra = KeptSpectra::read(folder.path().to_owned(), |why| not_used(display, why));
+        let vectors = folder.unfinished().file(VECTORS);
+        let spectra = KeptSpectra::read(folder.path().to_owned(), vectors, |why| not_used(display, why));
         let tensors = weights.parameters.iter().chain(&weights.buffers);
         let size = tensors.map(|tensor| tensor.elem_count() * tensor.dtype().size_in_bytes()).sum::<usize>();
         if plan.train.is_some() {

@@ -5,6 +5,7 @@
 //! of the weights.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
@@ -12,9 +13,16 @@ use std::{
 };
 
 use candle_core::DType;
-use eigenscape_core::{Error, Findings, Result};
+use eigenscape_core::{ClassMeans, Error, Estimate, Result, Spectrum};
+use serde::{Deserialize, Serialize};
 
-use crate::{pace::Pace, sealed, state_folder::names, weights::Weights};
+use crate::{
+    pace::Pace,
+    sealed,
+    state_folder::names,
+    vectors::{Stored, VectorFiles},
+    weights::Weights,
+};
 
 /// The prefix of the names of spectra files, before their number.
 const FILE: &str = "spectra.";
@@ -23,12 +31,29 @@ const NEW: &str = "spectra.new";
 /// The expected time to write the first file.
 const COST: Duration = Duration::from_millis(5);
 
-/// Estimates with the seconds that each took, in the order of their operators.
-pub type Estimates = Vec<(Findings, f64)>;
+/// Estimates in the order of their operators.
+pub type Estimates = Vec<Estimated>;
+
+/// What an estimator found for one matrix, with eigenvectors in files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Estimated {
+    /// The estimate for the whole matrix.
+    pub estimate: Estimate,
+    /// Each part's name with its spectrum.
+    pub parts: Vec<(Cow<'static, str>, Spectrum)>,
+    /// The class means, if there are some.
+    pub means: Option<ClassMeans>,
+    /// The eigenpairs.
+    pub eigenpairs: Vec<Stored>,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+}
 
 /// The spectra saved in a folder.
 pub struct KeptSpectra {
     folder: PathBuf,
+    /// The files of eigenvectors.
+    pub vectors: VectorFiles,
     known: BTreeMap<String, Estimates>,
     /// The keys in each file, by its number.
     files: BTreeMap<u64, Vec<String>>,
@@ -38,9 +63,10 @@ pub struct KeptSpectra {
 }
 
 impl KeptSpectra {
-    /// Reads the spectra in a folder, which need not exist. A damaged file is reported to `warn`
-    /// and removed; its spectra are computed again.
-    pub fn read(folder: PathBuf, mut warn: impl FnMut(&str)) -> Self {
+    /// Reads the spectra in a folder, which need not exist; their eigenvectors are in the folder
+    /// `vectors`. A damaged file is reported to `warn` and removed; its spectra are computed again.
+    pub fn read(folder: PathBuf, vectors: PathBuf, mut warn: impl FnMut(&str)) -> Self {
+        let vectors = VectorFiles::of(vectors, folder.clone());
         let (mut known, mut files) = (BTreeMap::new(), BTreeMap::new());
         for name in names(&folder) {
             let Some(number) = name.strip_prefix(FILE).and_then(|number| number.parse::<u64>().ok()) else {
@@ -58,7 +84,7 @@ impl KeptSpectra {
                 }
             }
         }
-        Self { folder, known, files, waiting: Vec::new(), pace: Pace::new(COST) }
+        Self { folder, vectors, known, files, waiting: Vec::new(), pace: Pace::new(COST) }
     }
 
     /// The number of saved spectra.
@@ -77,10 +103,11 @@ impl KeptSpectra {
             .sum()
     }
 
-    /// The estimates under a key.
+    /// The estimates under a key, if the files of their eigenvectors are unchanged.
     #[must_use]
     pub fn find(&self, key: &str) -> Option<&Estimates> {
-        self.known.get(key)
+        let whole = |one: &Estimated| one.eigenpairs.iter().all(|pair| self.vectors.has(pair));
+        self.known.get(key).filter(|found| found.iter().all(whole))
     }
 
     /// Saves finished estimates: now if writing is cheap at this time, otherwise with a later
@@ -162,26 +189,25 @@ pub fn moment(epoch: usize, weights: &Weights) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use eigenscape_core::{Estimate, Spectrum};
-
     use super::*;
 
     fn estimates(value: f64) -> Estimates {
         let spectrum = Spectrum::exact(3, vec![value, 1.0 / 3.0], 7).unwrap();
-        vec![(Estimate::from(spectrum).into(), 0.25)]
+        let (parts, means, eigenpairs) = (Vec::new(), None, Vec::new());
+        vec![Estimated { estimate: spectrum.into(), parts, means, eigenpairs, seconds: 0.25 }]
     }
 
     #[test]
     fn what_was_kept_is_found_again_and_what_is_damaged_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state");
+        let (path, vectors) = (folder.path().join("state"), folder.path().join("vectors"));
         let none = |why: &str| panic!("{why}");
-        let mut kept = KeptSpectra::read(path.clone(), none);
+        let mut kept = KeptSpectra::read(path.clone(), vectors.clone(), none);
         for (key, value) in [("1:ab:1.0", 0.1), ("1:ab:2.0", 1e-300), ("11:ab:1.0", -0.0)] {
             kept.keep(key.to_owned(), estimates(value)).unwrap();
             kept.write().unwrap();
         }
-        let mut kept = KeptSpectra::read(path.clone(), none);
+        let mut kept = KeptSpectra::read(path.clone(), vectors.clone(), none);
         assert_eq!(kept.find("1:ab:2.0"), Some(&estimates(1e-300)));
         assert_eq!((kept.count("1:ab:"), kept.count("1:cd:"), kept.count("11:ab:")), (2, 0, 1));
         let file = path.join("spectra.1");
@@ -189,11 +215,11 @@ mod tests {
         contents[9] ^= 1;
         fs::write(&file, contents).unwrap();
         let mut told = Vec::new();
-        let again = KeptSpectra::read(path.clone(), |why| told.push(why.to_owned()));
+        let again = KeptSpectra::read(path.clone(), vectors.clone(), |why| told.push(why.to_owned()));
         assert!(again.find("1:ab:2.0").is_none() && again.find("11:ab:1.0").is_some());
         assert!(told.len() == 1 && told[0].contains("spectra.1 is not as it was written"), "{told:?}");
         kept.forget_before(11);
-        let kept = KeptSpectra::read(path, none);
+        let kept = KeptSpectra::read(path, vectors, none);
         assert!(kept.find("1:ab:1.0").is_none() && kept.find("11:ab:1.0") == Some(&estimates(-0.0)));
     }
 }

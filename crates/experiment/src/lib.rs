@@ -66,6 +66,7 @@ pub mod sweep;
 pub mod tensorboard;
 pub mod train;
 pub mod training_state;
+pub mod vectors;
 pub mod verify;
 
 pub use eigenscape_core::weights;

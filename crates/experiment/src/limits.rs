@@ -24,6 +24,8 @@ pub const MOMENTS: usize = 50_000_000;
 pub const ENTRIES: usize = 100;
 /// Entries of the list of expectations.
 pub const EXPECTATIONS: usize = 1_000;
+/// Eigenvectors of a matrix.
+pub const EIGENVECTORS: usize = 1_000;
 /// Bytes of an experiment's name: file systems allow 255, and suffixes are added.
 pub const NAME: usize = 200;
 /// The largest size in an architecture's keys: a product of two sizes does not overflow.

@@ -1,20 +1,21 @@
 //! Spectra and the distances between them.
 
-use std::{borrow::Cow, time::Instant};
+use std::{borrow::Cow, num::NonZeroUsize, time::Instant};
 
 use eigenscape_analysis::uncertainty;
 use eigenscape_core::{
-    ClassMeans, Context, Curvature, CurvatureOperator, Distance, Error, Estimate, Findings, Group, Interrupt,
-    ProbeEstimator, Progress, Random, Result, Spectrum,
+    ClassMeans, Context, Curvature, CurvatureOperator, Distance, Eigenpair, Error, Estimate, Findings, Group,
+    Interrupt, ProbeEstimator, Progress, Random, Result, Spectrum,
     landscape::NetworkOperator,
     results::{Band, DistanceRecord, MeansRecord, PARTS, ProbeFailure, ProbeRecord},
 };
 
 use crate::{
-    kept_spectra::{Estimates, KeptSpectra},
+    kept_spectra::{Estimated, Estimates, KeptSpectra},
     plan::DistancePlan,
     prepare::PreparedProbe,
     raw::Between,
+    vectors::Stored,
     weights::Weights,
 };
 
@@ -34,6 +35,8 @@ pub struct Measured {
     pub estimate: Estimate,
     /// The class means, if the whole matrix was decomposed by classes.
     pub means: Option<ClassMeans>,
+    /// The eigenpairs of the whole matrix, from the largest in magnitude.
+    pub eigenpairs: Vec<Stored>,
     /// Wall-clock seconds; the mean over matrices that were estimated together.
     pub seconds: f64,
 }
@@ -107,8 +110,8 @@ pub fn probe(
         let batch = moment.batch.map(|batch| format!(":{batch}")).unwrap_or_default();
         let key = format!("{}{number}{batch}.{index}", moment.name);
         if let Some(found) = kept.find(&key).filter(|found| found.len() == matrices.len()) {
-            for (matrix, (estimate, seconds)) in matrices.iter().zip(found.clone()) {
-                measured.extend(with_parts(probe, moment.batch, *matrix, estimate, seconds));
+            for (matrix, estimated) in matrices.iter().zip(found.clone()) {
+                measured.extend(with_parts(probe, moment.batch, *matrix, estimated));
                 progress.advance(estimator.products(matrix.1.dimension));
             }
             continue;
@@ -121,13 +124,21 @@ pub fn probe(
         // Estimates are kept only if all of them succeeded: a failed one would fail again.
         let mut finished = Estimates::new();
         for (matrix, estimated) in matrices.iter().zip(estimated) {
-            if let Ok(estimated) = &estimated {
-                finished.push(estimated.clone());
-            }
             match estimated {
                 Err(Error::Interrupted) => return Err(Error::Interrupted),
                 Ok((findings, seconds)) => {
-                    measured.extend(with_parts(probe, moment.batch, *matrix, findings, seconds));
+                    let Findings { estimate, parts, means, eigenpairs } = findings;
+                    let stored = store(probe, number, moment, *matrix, &eigenpairs, kept);
+                    let mut estimated = Estimated { estimate, parts, means, eigenpairs: Vec::new(), seconds };
+                    match stored {
+                        Ok(stored) => {
+                            estimated.eigenpairs = stored;
+                            finished.push(estimated.clone());
+                        }
+                        // The spectrum is recorded without its eigenvectors.
+                        Err(error) => fail(*matrix, error.into_words()),
+                    }
+                    measured.extend(with_parts(probe, moment.batch, *matrix, estimated));
                 }
                 Err(error) => fail(*matrix, error.into_words()),
             }
@@ -138,6 +149,48 @@ pub fn probe(
         }
     }
     Ok((measured, failures))
+}
+
+/// Writes eigenvectors to files, which are named after the moment, the probe and the matrix:
+/// "epoch-3-probe-1-hessian-fc1.weight-0.safetensors".
+fn store(
+    probe: &PreparedProbe,
+    number: usize,
+    Moment { epoch, batch, .. }: &Moment,
+    (curvature, group): (Curvature, &Group),
+    eigenpairs: &[Eigenpair],
+    kept: &KeptSpectra,
+) -> Result<Vec<Stored>> {
+    let batch = batch.map(|batch| format!("-batch-{batch}")).unwrap_or_default();
+    let name = format!("epoch-{epoch}-probe-{number}{batch}-{curvature}-{}", probe.file_name(group));
+    kept.vectors.write(probe.network(), group, &name, eigenpairs)
+}
+
+/// Why there are fewer eigenvectors than were asked for; `None` if there are not.
+#[must_use]
+pub fn fewer_eigenvectors(asked: Option<NonZeroUsize>, epoch: usize, measured: &Measured) -> Option<String> {
+    let (asked, found) = (asked?.get(), measured.eigenpairs.len());
+    let spectrum = measured.estimate.spectrum().filter(|_| measured.part.is_none() && found < asked)?;
+    let why = match spectrum.exact {
+        true => "the matrix has no more non-zero eigenvalues",
+        false => "no more of the largest eigenvalues have converged: take more `steps`",
+    };
+    let batch = measured.batch.map(|batch| format!(", batch {batch}")).unwrap_or_default();
+    let Measured { curvature, group, .. } = measured;
+    Some(format!(
+        "{} of {asked} eigenvectors of {curvature} of {group} after epoch {epoch}{batch}: {why}",
+        asked - found
+    ))
+}
+
+/// How orthogonal a Krylov basis was that was stored rounded to fit into memory.
+pub fn rounded_basis(measured: &Measured) -> Option<String> {
+    let loss = measured.estimate.spectrum()?.orthogonality_loss?;
+    let Measured { curvature, group, .. } = measured;
+    Some(format!(
+        "the Krylov basis of {curvature} of {group} was stored rounded to fit into memory; its vectors are orthogonal up to \
+         {loss:.0e}, which is part of the bounds of its eigenvalues"
+    ))
 }
 
 /// Estimates each operator, with the seconds that it took. If estimating all of them together
@@ -166,13 +219,16 @@ fn with_parts(
     probe: &PreparedProbe,
     batch: Option<usize>,
     (curvature, group): (Curvature, &Group),
-    Findings { estimate, parts, means }: Findings,
-    seconds: f64,
+    Estimated { estimate, parts, means, mut eigenpairs, seconds }: Estimated,
 ) -> impl Iterator<Item = Measured> {
-    let estimate = estimate.shifted(probe.shift(curvature, group));
+    let shift = probe.shift(curvature, group);
+    let estimate = estimate.shifted(shift);
+    eigenpairs.iter_mut().for_each(|pair| pair.record.value += shift);
+    eigenpairs.sort_by(|a, b| b.record.value.abs().total_cmp(&a.record.value.abs()));
     let (group, estimator) = (group.name.clone(), probe.plan.estimator_name.value.clone());
-    let parts = parts.into_iter().map(|(name, part)| (Some(name), Estimate::from(part), None));
-    [(None, estimate, means)].into_iter().chain(parts).map(move |(part, estimate, means)| Measured {
+    let parts = parts.into_iter().map(|(name, part)| (Some(name), Estimate::from(part), None, Vec::new()));
+    let all = [(None, estimate, means, eigenpairs)].into_iter().chain(parts);
+    all.map(move |(part, estimate, means, eigenpairs)| Measured {
         curvature,
         batch,
         part,
@@ -180,6 +236,7 @@ fn with_parts(
         estimator: estimator.clone(),
         estimate,
         means,
+        eigenpairs,
         seconds,
     })
 }
@@ -205,6 +262,7 @@ impl Measured {
                 Some(part) => format!("{} {part}", self.curvature),
             },
             estimator: self.estimator.clone(),
+            eigenpairs: self.eigenpairs.iter().map(|pair| pair.record.clone()).collect(),
             seconds: self.seconds,
             ..ProbeRecord::from(&self.estimate)
         }
@@ -354,7 +412,18 @@ mod tests {
         spectrum.exact = exact;
         let (group, estimator) = (group.to_owned(), "x".to_owned());
         let estimate = spectrum.into();
-        Measured { curvature, batch: None, part: None, group, estimator, estimate, means: None, seconds: 0.0 }
+        let (means, eigenpairs) = (None, Vec::new());
+        Measured {
+            curvature,
+            batch: None,
+            part: None,
+            group,
+            estimator,
+            estimate,
+            means,
+            eigenpairs,
+            seconds: 0.0,
+        }
     }
 
     fn names(between: Between, spectra: &[Measured]) -> Vec<String> {

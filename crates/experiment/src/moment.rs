@@ -14,6 +14,7 @@ use crate::{
     measure::{self, Moment},
     prepare::Prepared,
     progress::Display,
+    vectors::VECTORS,
     weights::Weights,
 };
 
@@ -28,8 +29,10 @@ pub struct Measures {
     pub distances: Vec<DistanceRecord>,
     /// Spectra that could not be measured.
     pub failures: Vec<ProbeFailure>,
-    /// Distances that were left out, and why.
+    /// Distances and eigenvectors that were left out, and why.
     pub left_out: Vec<String>,
+    /// The checksums of the files of eigenvectors.
+    pub files: Vec<(String, u32)>,
 }
 
 impl Measures {
@@ -38,7 +41,10 @@ impl Measures {
     pub fn bytes(&self) -> usize {
         const RECORD: usize = 400;
         const NUMBER: usize = 24;
-        let spectra = self.probes.iter().map(|probe| RECORD + 2 * NUMBER * probe.eigenvalues.len());
+        let spectrum = |probe: &ProbeRecord| {
+            RECORD * (1 + probe.eigenpairs.len()) + 2 * NUMBER * probe.eigenvalues.len()
+        };
+        let spectra = self.probes.iter().map(spectrum);
         let means = self.means.iter().map(|means| RECORD + NUMBER * means.means.products.len());
         spectra.chain(means).sum::<usize>() + RECORD * (self.distances.len() + self.failures.len())
     }
@@ -101,6 +107,11 @@ pub fn measure(
         let moment = Moment { epoch, weights, random, batch, name, interrupt };
         let (measured, failures) =
             measure::probe(probe, index + 1, &moment, kept, &bar, |what| bar.message(what))?;
+        measures.left_out.extend(
+            measured
+                .iter()
+                .filter_map(|one| measure::fewer_eigenvectors(probe.plan.eigenvectors, epoch, one)),
+        );
         spectra.extend(measured);
         failures.iter().for_each(|failure| display.line(&format!("warning: not measured: {failure}")));
         measures.failures.extend(failures);
@@ -112,6 +123,10 @@ pub fn measure(
         count => format!("{count} spectra"),
     };
     display.line(&format!("  {count} in {:.1} s{earlier}", start.elapsed().as_secs_f64()));
+    spectra.iter().filter_map(measure::rounded_basis).for_each(|line| display.line(&format!("note: {line}")));
+    measures.left_out.iter().for_each(|reason| display.line(&format!("warning: left out: {reason}")));
+    let pairs = spectra.iter().flat_map(|measured| &measured.eigenpairs);
+    measures.files.extend(pairs.map(|pair| (format!("{VECTORS}/{}", pair.record.file), pair.sum)));
     measures.probes.extend(spectra.iter().map(|measured| measured.record(epoch)));
     measures.means.extend(spectra.iter().filter_map(|measured| measured.means(epoch)));
     for plan in &prepared.plan.distances {

@@ -1,5 +1,7 @@
 //! Notes for the report on how the results were computed.
 
+use std::num::NonZero;
+
 use eigenscape_core::{
     Targets,
     notes::{Note, Notes, ProfileNote, RunNotes},
@@ -18,7 +20,7 @@ const LISTED: usize = 12;
 /// The notes that apply to all runs.
 #[must_use]
 pub fn of_plan(plan: &ExperimentPlan, seconds: f64, runs: Vec<RunNotes>) -> Notes {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     let mut lines = vec![
         Note::new("Version", format!("Eigenscape {}", eigenscape_version::VERSION)),
         Note::new(
@@ -119,12 +121,23 @@ fn spectra(probe: &PreparedProbe) -> String {
     let groups: Vec<&str> = probe.groups.iter().map(|group| group.name.as_str()).collect();
     let groups = if groups.len() > LISTED { format!("{} groups", groups.len()) } else { groups.join(", ") };
     format!(
-        "{} of {groups}, by {}, on {}, in {}",
+        "{} of {groups}, by {}{}, on {}, in {}",
         curvatures.join(" and "),
         plan.estimator_name.value,
+        eigenvectors(probe),
         sample(probe),
         plan.types()
     )
+}
+
+/// The eigenvectors of a probe: " with 5 eigenvectors each", or nothing.
+#[must_use]
+pub fn eigenvectors(probe: &PreparedProbe) -> String {
+    match probe.plan.eigenvectors.map(NonZero::get) {
+        None => String::new(),
+        Some(1) => " with 1 eigenvector each".to_owned(),
+        Some(count) => format!(" with {count} eigenvectors each"),
+    }
 }
 
 /// The examples of a probe: "100 training examples drawn at random", with augmentation, batches and

@@ -57,6 +57,7 @@ pub fn objective(plan: &RunPlan, mut train: Examples, mut test: Option<Examples>
     check_weights(plan, &labels, &train)?;
     let mut warnings = gaps(&labels, &train, test.as_ref())?;
     warnings.extend(one_hot(&labels, &train.targets));
+    warnings.extend(averaged(&labels));
     Ok(Objective { programs: compiled.programs, labels, train, test, warnings })
 }
 
@@ -371,6 +372,16 @@ fn one_hot(labels: &Labels, targets: &Targets) -> Option<String> {
     (of_numbers && classes).then(|| {
         let name = labels.loss.name();
         format!("{name} takes integer targets as classes, rows of zeros with a one (one-hot): save numbers as floats")
+    })
+}
+
+/// A warning that several outputs of a network are taken for the loss of an example.
+fn averaged(labels: &Labels) -> Option<String> {
+    let Coding::Unused(shape) = &labels.coding else { return None };
+    let count: usize = shape.iter().product();
+    (count > 1).then(|| {
+        let name = labels.loss.name();
+        format!("{name} takes one number an example for its loss, and the network gives {count}, of shape {shape:?}: their mean is used")
     })
 }
 

@@ -248,6 +248,8 @@ pub struct ProbePlan {
     pub estimator_name: Located<String>,
     /// The estimator.
     pub estimator: Box<dyn ProbeEstimator>,
+    /// The number of eigenvectors that the estimator was asked for; `None` for none.
+    pub eigenvectors: Option<NonZeroUsize>,
     /// The floating-point type of the products.
     pub dtype: DType,
     /// The type in which their residuals are evaluated.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{
     Account, Curvature, Error, Examples, Group, Inputs, Landscape, Loss, Random, Split, account::size,
-    landscape::NetworkOperator,
+    file_names, landscape::NetworkOperator,
 };
 use eigenscape_curvature::Programs;
 use eigenscape_program::{Mode, Network, Variables};
@@ -63,6 +63,8 @@ pub struct PreparedProbe<'a> {
     pub batches: Vec<Batch>,
     /// The groups, each once.
     pub groups: Vec<Group>,
+    /// Each group's name in names of files.
+    files: Vec<String>,
     /// The programs of the network in the mode in which curvature is measured.
     programs: Arc<Programs>,
     backend: Arc<dyn Backend>,
@@ -257,8 +259,9 @@ fn prepare_probe<'a>(
     };
     let batches = sample.indices.iter().map(batch).collect::<Result<_>>()?;
     let groups = groups(plan, network, sample.indices.first().map_or(0, Vec::len))?;
+    let files = file_names::distinct(groups.iter().map(|group| group.name.as_str()));
     let (programs, backend) = (Arc::clone(programs), Arc::clone(&run.backend));
-    Ok(PreparedProbe { plan, batches, groups, programs, backend, shares: Shares::default() })
+    Ok(PreparedProbe { plan, batches, groups, files, programs, backend, shares: Shares::default() })
 }
 
 /// Zeros that take no memory.
@@ -378,10 +381,32 @@ impl PreparedProbe<'_> {
     pub fn operator(&self, landscape: &Landscape, curvature: Curvature, group: &Group) -> NetworkOperator {
         let (operator, estimator) = (landscape.operator(curvature, group), &self.plan.estimator);
         if estimator.needs_factor() {
-            return operator;
+            // The estimator itself uses no products, but the residuals of eigenvectors do.
+            return operator.within(self.memory_of_products(&self.eigenvectors()));
         }
         let held = estimator.memory(&[&operator], self.shares.of_estimator()).unwrap_or_default();
         operator.within(self.memory_of_products(&held))
+    }
+
+    /// The network in the mode in which curvature is measured.
+    pub(crate) fn network(&self) -> &Network {
+        self.programs.network()
+    }
+
+    /// A group's name in names of files.
+    pub(crate) fn file_name(&self, group: &Group) -> &str {
+        let index = self.groups.iter().position(|other| other == group);
+        index.and_then(|index| self.files.get(index)).map_or("", String::as_str)
+    }
+
+    /// The eigenvectors of all matrices, which an estimator that works on factors finds together.
+    pub(crate) fn eigenvectors(&self) -> Account {
+        let Some(count) = self.plan.eigenvectors else { return Account::default() };
+        let number = size_of::<f64>() + self.plan.dtype.size_in_bytes();
+        let of = |(_, group): (Curvature, &Group)| {
+            size([group.dimension, count.get().min(group.dimension)], number)
+        };
+        Account::of("eigenvectors", self.matrices().map(of).fold(0, usize::saturating_add))
     }
 
     /// Bytes that the estimator may hold in addition to the operator's products: see
@@ -436,6 +461,11 @@ fn groups(plan: &ProbePlan, network: &Network, samples: usize) -> Result<Vec<Gro
     let mut groups: Vec<Group> = Vec::new();
     for selector in &plan.groups {
         let resolved = selector.value.resolve(network, samples).map_err(|error| selector.caused(error))?;
+        let is_activation = |group: &Group| matches!(group.variables, Variables::Activation(_));
+        if plan.eigenvectors.is_some() && resolved.iter().any(is_activation) {
+            let problem = "eigenvectors are written by parameter, and an activation has none";
+            return Err(selector.error(problem, "measure it in a probe without `eigenvectors`").into());
+        }
         for group in resolved {
             match groups.iter().find(|known| known.name == group.name) {
                 Some(known) if *known == group => {}

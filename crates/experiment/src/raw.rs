@@ -8,6 +8,7 @@ mod train;
 
 use std::path::PathBuf;
 
+use eigenscape_program::Mode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -246,6 +247,15 @@ pub enum BatchNorm {
     Eval,
     /// By the batch's own statistics.
     Train,
+}
+
+impl From<BatchNorm> for Mode {
+    fn from(mode: BatchNorm) -> Self {
+        match mode {
+            BatchNorm::Eval => Self::Eval,
+            BatchNorm::Train => Self::Train,
+        }
+    }
 }
 
 /// Output in addition to the results.

@@ -37,6 +37,12 @@ const STATE: &str = "state";
 /// The file of a run's settings.
 const SETTINGS: &str = "settings.toml";
 
+/// The path of a file of weights in a run's folder.
+#[must_use]
+pub fn checkpoint(name: &str) -> String {
+    format!("{CHECKPOINTS}/{name}.safetensors")
+}
+
 /// The contents of a finished run's record.
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -204,10 +210,10 @@ impl Unfinished {
         fs::write(self.partial.join(SETTINGS), &identity.settings)
     }
 
-    /// The path of a file of weights about to be written.
+    /// The path of a file of the run, given its path in the run's folder.
     #[must_use]
-    pub fn checkpoint(&self, name: &str) -> PathBuf {
-        self.partial.join(CHECKPOINTS).join(format!("{name}.safetensors"))
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.partial.join(name)
     }
 
     /// The folder that the run resumes from, which need not exist. As long as it contains
@@ -286,7 +292,7 @@ mod tests {
 
     fn keep(kept: &KeptRuns, identity: &Identity) {
         let unfinished = kept.start(identity).unwrap();
-        fs::write(unfinished.checkpoint("final"), "weights").unwrap();
+        fs::write(unfinished.file(&checkpoint("final")), "weights").unwrap();
         unfinished.finish(&Run::default(), &RunNotes::default()).unwrap();
     }
 
@@ -330,13 +336,16 @@ mod tests {
         assert!(names(&store).is_empty());
         {
             let unfinished = kept.start(&one[0]).unwrap();
-            fs::write(unfinished.checkpoint("epoch-0"), "weights").unwrap();
+            fs::write(unfinished.file(&checkpoint("epoch-0")), "weights").unwrap();
             fs::create_dir(unfinished.state()).unwrap();
             fs::write(unfinished.state().join("training"), "state").unwrap();
         }
         assert_eq!(names(&store), ["1.partial"]);
         let unfinished = kept.start(&one[0]).unwrap();
-        assert!(unfinished.checkpoint("epoch-0").is_file() && unfinished.state().join("training").is_file());
+        assert!(
+            unfinished.file(&checkpoint("epoch-0")).is_file()
+                && unfinished.state().join("training").is_file()
+        );
         unfinished.finish(&Run::default(), &RunNotes::default()).unwrap();
         assert_eq!(names(&store), ["1"]);
         assert_eq!(names(&kept.run(&one[0])), ["MD5SUMS", "checkpoints", "run.json", "settings.toml"]);

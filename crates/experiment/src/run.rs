@@ -27,14 +27,15 @@ use crate::{
     progress::Display,
     resume::{CHECKPOINTS, Kept, KeptRuns, SCALARS},
     sums,
+    vectors::{self, VECTORS},
 };
 
 /// The label of the note on a run whose folder is not named like the run.
 const FOLDER: &str = "Folder";
 
 /// Executes every run of the plan and writes the results into its folder: `experiment.toml`,
-/// `results.json`, `notes.json`, `checkpoints/`, the files that `report` makes in the folder passed
-/// to it, and the sums of all files. A run whose training diverges ends there and keeps what was
+/// `results.json`, `notes.json`, `checkpoints/`, `vectors/` if there are eigenvectors, the files
+/// that `report` makes in the folder passed to it, and the sums of all files. A run whose training diverges ends there and keeps what was
 /// measured before. A spectrum that cannot be measured is left out. Everything else goes on.
 ///
 /// All errors that can be found without training are found before any training. The folder appears
@@ -125,9 +126,14 @@ fn run_all(
     for ((run, identity), own) in plan.runs.iter().zip(identities).zip(&folders) {
         let stopped = display.interrupt().check().map_err(|stopped| Failure::from(Error::from(stopped)));
         let executed = stopped.and_then(|()| kept_or_executed(run, identity, kept, display));
-        let (record, mut notes) = executed.map_err(|failure| failure.keeping(finished(runs.len())))?;
+        let (mut record, mut notes) = executed.map_err(|failure| failure.keeping(finished(runs.len())))?;
         let stored = kept.run(identity);
         directory.adopt(&stored.join(CHECKPOINTS), Path::new(CHECKPOINTS).join(own))?;
+        if stored.join(VECTORS).exists() {
+            directory.adopt(&stored.join(VECTORS), Path::new(VECTORS).join(own))?;
+        }
+        let folder = if own.is_empty() { VECTORS.to_owned() } else { format!("{VECTORS}/{own}") };
+        vectors::relocate(&mut record, &folder);
         if run.tensorboard {
             directory.adopt(&stored.join(SCALARS), Path::new(SCALARS).join(own))?;
         }

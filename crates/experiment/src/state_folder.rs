@@ -20,10 +20,10 @@ use eigenscape_program::Network;
 use crate::{
     checkpoint,
     optimizer::Optimizer,
-    resume::Unfinished,
+    resume::{self, Unfinished},
     sealed,
     train::Standing,
-    training_state::{self, Checkpoints, Records, State},
+    training_state::{self, Files, Records, State},
     weights::Weights,
 };
 
@@ -46,7 +46,8 @@ pub struct StateFolder<'a> {
     /// The generation to resume from.
     good: Option<u64>,
     next: u64,
-    checkpoints: Checkpoints,
+    /// Written files of the run, besides the states.
+    files: Files,
     /// Weights that could not be written yet.
     waiting: Vec<(String, Weights)>,
 }
@@ -60,8 +61,8 @@ impl<'a> StateFolder<'a> {
             let _ = fs::remove_file(folder.join(name));
         }
         let next = generations(&folder).last().map_or(0, |last| last + 1);
-        let (checkpoints, waiting) = (Checkpoints::new(), Vec::new());
-        let state = Self { unfinished, network, folder, good: None, next, checkpoints, waiting };
+        let (files, waiting) = (Files::new(), Vec::new());
+        let state = Self { unfinished, network, folder, good: None, next, files, waiting };
         let _ = fs::remove_file(state.reserved());
         state
     }
@@ -78,8 +79,8 @@ impl<'a> StateFolder<'a> {
         &self.folder
     }
 
-    /// The newest intact state of a training of weights like these, whose checkpoint files are all
-    /// unchanged. Every other state is reported to `warn`.
+    /// The newest intact state of a training of weights like these, whose files of weights and
+    /// eigenvectors are all unchanged. Every other state is reported to `warn`.
     pub fn read(
         &mut self,
         optimizer: Optimizer,
@@ -95,7 +96,7 @@ impl<'a> StateFolder<'a> {
             match state.and_then(|state| self.complete(state)) {
                 Ok(state) => {
                     self.good = Some(number);
-                    self.checkpoints.clone_from(&state.checkpoints);
+                    self.files.clone_from(&state.files);
                     return Some(state);
                 }
                 Err(why) => warn(&why),
@@ -104,10 +105,10 @@ impl<'a> StateFolder<'a> {
         None
     }
 
-    /// The state, if its checkpoint files are unchanged.
+    /// The state, if the files that it lists are unchanged.
     fn complete(&self, state: State) -> Result<State, String> {
-        for (name, sum) in &state.checkpoints {
-            let path = self.unfinished.checkpoint(name);
+        for (name, sum) in &state.files {
+            let path = self.unfinished.file(name);
             if !checksum(&path).is_ok_and(|found| found == *sum) {
                 return Err(format!("{} is missing or not as it was written", path.display()));
             }
@@ -129,7 +130,7 @@ impl<'a> StateFolder<'a> {
         }
         let path = self.generation(self.next);
         let contents =
-            |out: &mut dyn Write| training_state::write(out, standing, records, &self.checkpoints, !last);
+            |out: &mut dyn Write| training_state::write(out, standing, records, &self.files, !last);
         let write = || sealed::write(&path, &self.folder.join(format!("training{NEW}")), contents);
         let written = if last { self.with_room(write) } else { write() };
         written.map_err(|error| Error::io(&path, error))?;
@@ -147,6 +148,11 @@ impl<'a> StateFolder<'a> {
         self.settle()
     }
 
+    /// Lists written files with their checksums, which the next states refer to.
+    pub fn list(&mut self, files: impl IntoIterator<Item = (String, u32)>) {
+        self.files.extend(files);
+    }
+
     /// Writes the weights that could not be written before.
     ///
     /// # Errors
@@ -154,12 +160,13 @@ impl<'a> StateFolder<'a> {
     pub fn settle(&mut self) -> Result<()> {
         while let Some((name, weights)) = self.waiting.first() {
             self.make()?;
-            let path = self.unfinished.checkpoint(name);
+            let file = resume::checkpoint(name);
+            let path = self.unfinished.file(&file);
             let by_way_of = self.folder.join(format!("checkpoint{NEW}"));
             let save = |new: &Path| checkpoint::save(new, self.network, weights);
             let written = self.with_room(|| sealed::replace(&path, &by_way_of, save));
             let sum = written.and_then(|()| checksum(&path)).map_err(|error| Error::io(&path, error))?;
-            self.checkpoints.insert(name.clone(), sum);
+            self.files.insert(file, sum);
             self.waiting.remove(0);
         }
         Ok(())
@@ -216,7 +223,7 @@ impl Drop for StateFolder<'_> {
 }
 
 /// The CRC-32 of a file.
-fn checksum(path: &Path) -> io::Result<u32> {
+pub(crate) fn checksum(path: &Path) -> io::Result<u32> {
     let (mut file, mut sum, mut block) = (File::open(path)?, Hasher::new(), vec![0; BLOCK]);
     loop {
         match file.read(&mut block)? {

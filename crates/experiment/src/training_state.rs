@@ -32,8 +32,8 @@ pub struct Records {
     pub scalars: Option<Scalars>,
 }
 
-/// The checksums of written files of weights, by name.
-pub type Checkpoints = BTreeMap<String, u32>;
+/// The checksums of written files of weights and eigenvectors, by path in the run's folder.
+pub type Files = BTreeMap<String, u32>;
 
 /// A state read from a file.
 pub struct State {
@@ -41,8 +41,8 @@ pub struct State {
     pub standing: Standing,
     /// The records before the current epoch.
     pub records: Records,
-    /// The files of weights written before.
-    pub checkpoints: Checkpoints,
+    /// The files of weights and eigenvectors written before.
+    pub files: Files,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -55,7 +55,7 @@ struct Header<'a> {
     moments: usize,
     run: Cow<'a, Run>,
     left_out: Cow<'a, [Note]>,
-    checkpoints: Cow<'a, Checkpoints>,
+    files: Cow<'a, Files>,
     /// Bytes of the event file.
     scalars: Option<usize>,
 }
@@ -69,7 +69,7 @@ pub fn write(
     out: &mut dyn Write,
     standing: &Standing,
     records: &Records,
-    checkpoints: &Checkpoints,
+    files: &Files,
     steps_follow: bool,
 ) -> io::Result<()> {
     let (optimizer_steps, moments) = standing.optimizer.memory();
@@ -83,7 +83,7 @@ pub fn write(
         moments: moments.len(),
         run: Cow::Borrowed(&records.run),
         left_out: Cow::Borrowed(&records.left_out),
-        checkpoints: Cow::Borrowed(checkpoints),
+        files: Cow::Borrowed(files),
         scalars: scalars.map(<[u8]>::len),
     })?;
     out.write_all(&(header.len() as u64).to_le_bytes())?;
@@ -126,7 +126,7 @@ pub fn read(contents: &mut dyn Read, optimizer: Optimizer, like: &Weights) -> Op
         last_loss: header.last_loss,
     };
     let records = Records { run: header.run.into_owned(), left_out: header.left_out.into_owned(), scalars };
-    Some(State { standing, records, checkpoints: header.checkpoints.into_owned() })
+    Some(State { standing, records, files: header.files.into_owned() })
 }
 
 /// Reads `length` bytes; `None` if there are fewer.
@@ -186,14 +186,9 @@ mod tests {
         standing
     }
 
-    fn written(
-        standing: &Standing,
-        records: &Records,
-        checkpoints: &Checkpoints,
-        steps_follow: bool,
-    ) -> Vec<u8> {
+    fn written(standing: &Standing, records: &Records, files: &Files, steps_follow: bool) -> Vec<u8> {
         let mut bytes = Vec::new();
-        write(&mut bytes, standing, records, checkpoints, steps_follow).unwrap();
+        write(&mut bytes, standing, records, files, steps_follow).unwrap();
         bytes
     }
 
@@ -207,12 +202,12 @@ mod tests {
             let mut records = Records { scalars: Some(Scalars::new()), ..Records::default() };
             records.left_out.push(Note::new("Left out", "why"));
             records.run.seed = u64::MAX;
-            let checkpoints = Checkpoints::from([("epoch-0".to_owned(), 5)]);
-            let bytes = written(&before, &records, &checkpoints, true);
-            let State { standing: mut after, records: read, checkpoints: listed } =
+            let files = Files::from([("checkpoints/epoch-0.safetensors".to_owned(), 5)]);
+            let bytes = written(&before, &records, &files, true);
+            let State { standing: mut after, records: read, files: listed } =
                 read(&mut &bytes[..], optimizer, &before.weights).unwrap();
             assert_eq!((after.epoch, &after.log, after.last_loss), (4, &before.log, before.last_loss));
-            assert_eq!((&read.run, &read.left_out, &listed), (&records.run, &records.left_out, &checkpoints));
+            assert_eq!((&read.run, &read.left_out, &listed), (&records.run, &records.left_out, &files));
             assert_eq!(read.scalars.unwrap().bytes(), records.scalars.unwrap().bytes());
             for standing in [&mut before, &mut after] {
                 let gradients = [tensor(&[0.3, -5.5, 1e-9]), tensor(&[0.9])];
@@ -233,14 +228,14 @@ mod tests {
             weight_decay: 0.0,
         });
         let standing = standing(optimizer);
-        let bytes = written(&standing, &Records::default(), &Checkpoints::new(), true);
+        let bytes = written(&standing, &Records::default(), &Files::new(), true);
         for length in 0..bytes.len() {
             assert!(read(&mut &bytes[..length], optimizer, &standing.weights).is_none(), "{length}");
         }
         let mut other = standing.weights.clone();
         other.parameters[1] = tensor(&[1.0, 2.0]);
         assert!(read(&mut &bytes[..], optimizer, &other).is_none());
-        let last = written(&standing, &Records::default(), &Checkpoints::new(), false);
+        let last = written(&standing, &Records::default(), &Files::new(), false);
         assert!(last.len() < bytes.len() && read(&mut &last[..], optimizer, &standing.weights).is_some());
     }
 }

@@ -14,7 +14,7 @@ use candle_core::{DType, Tensor};
 use eigenscape_core::{Architecture, Error, Result};
 use eigenscape_curvature::{MeanLoss, Point};
 use eigenscape_formats::{Refusal, regular_file};
-use eigenscape_program::{Network, Parameter};
+use eigenscape_program::{Mode, Network, Parameter};
 use eigenscape_runtime::Backend;
 use serde::Serialize;
 
@@ -90,7 +90,8 @@ impl Errors {
 /// none of which needs to match.
 ///
 /// Of an architecture that brings its weights the file may leave these out; what such a network is
-/// given may stand under the names that it has for that instead of `x`. A loss that needs no
+/// given may stand under the names that it has for that instead of `x`. BatchNorm is in the mode
+/// `mode`. A loss that needs no
 /// targets needs no `y` (nor to be named, then), and its Gauss-Newton matrix is 0, so that no
 /// `ggnv.NAME` needs to be there.
 ///
@@ -103,6 +104,7 @@ pub fn verify(
     names: &Selection,
     loss: &LossPlan,
     (backend, dtype): (Arc<dyn Backend>, DType),
+    mode: Mode,
 ) -> Result<Verified> {
     let mut file = File::read(path, names)?;
     file.complete(&*architecture, loss)?;
@@ -110,6 +112,7 @@ pub fn verify(
     let Target { loss, words, targets, classes_first } = file.target(loss)?;
     let logits = &if classes_first { logits.permute(classes_last(logits.rank()))? } else { logits.clone() };
     let network = file.network(architecture, logits.dims(), classes_first)?;
+    let network = if mode == Mode::Train { file.in_training_mode(&network)? } else { network };
     let point = Point {
         backend,
         parameters: file.all("", network.parameters())?,
@@ -204,6 +207,16 @@ impl File {
         let (ours, theirs) = (network.output_shape(), &logits[1..]);
         let problem = format!("`logits` is {theirs:?} for an example, and the model's outputs are {ours:?}");
         Err(self.refuse(problem, ANOTHER_MODEL))
+    }
+
+    /// The network with BatchNorm in training mode.
+    fn in_training_mode(&self, network: &Network) -> Result<Network> {
+        let network = network.in_mode(Mode::Train).map_err(Error::from)?;
+        if network.masks().is_empty() {
+            return Ok(network);
+        }
+        let problem = "was made with dropout, whose random numbers are PyTorch's own";
+        Err(self.refuse(problem, "set the dropout to 0, or batch_norm = \"eval\", and write the file again"))
     }
 
     /// Refuses a file that lacks weights of the network, with a proposal from its names and shapes.

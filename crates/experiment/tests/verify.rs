@@ -13,6 +13,7 @@ use eigenscape_experiment::{
     plan::LossPlan,
     verify::{Errors, verify},
 };
+use eigenscape_program::Mode;
 use safetensors::{Dtype, tensor::TensorView};
 
 /// Types and shapes by name; every number is 0.
@@ -53,8 +54,14 @@ fn verified(tensors: &Tensors, layers: &str) -> Result<Errors> {
     let Ok(built) = built else { panic!("{layers} is no network") };
     let loss =
         LossPlan { named: None, parameters: toml::Table::new(), defaults: check::default_losses(&registry) };
-    let verified =
-        verify(&path, Arc::from(built.plugin), &Selection::default(), &loss, (Cpu::shared(), DType::F32))?;
+    let verified = verify(
+        &path,
+        Arc::from(built.plugin),
+        &Selection::default(),
+        &loss,
+        (Cpu::shared(), DType::F32),
+        Mode::Eval,
+    )?;
     Ok(verified.errors)
 }
 

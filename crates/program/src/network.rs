@@ -85,7 +85,10 @@ impl Network {
         let output_shape = match collected.graph.shape(outputs) {
             [1, rest @ ..] => rest.to_vec(),
             other => {
-                let problem = format!("one sample gives outputs of shape {other:?}, not [1, ...]");
+                let problem = format!(
+                    "one sample gives outputs of shape {other:?}, not [1, ...]: return a row for each sample, as losses with \
+                     reduction=\"none\" do"
+                );
                 return Err(Error::shape("network", problem));
             }
         };

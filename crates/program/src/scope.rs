@@ -24,6 +24,14 @@ pub struct Parameter {
     pub frozen: bool,
 }
 
+impl Parameter {
+    /// Whether it has no element.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.shape.contains(&0)
+    }
+}
+
 /// A mask of a network in train mode: data for each sample, constant in every derivative.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mask {

@@ -1,6 +1,7 @@
 //! Spectra of a symmetric matrix that Python gives by its products with vectors.
 
 use std::{
+    num::NonZeroUsize,
     sync::{
         Mutex,
         mpsc::{self, RecvTimeoutError},
@@ -10,8 +11,13 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape::{Context, CurvatureOperator, Error, ExactFactor, Progress, Random, Result};
-use eigenscape_core::{Interrupt, results::ProbeRecord};
+use eigenscape::{
+    Context, CurvatureOperator, Eigenpair, Error, ExactFactor, Findings, Progress, Random, Result,
+};
+use eigenscape_core::{
+    Interrupt,
+    results::{EigenpairRecord, ProbeRecord},
+};
 use pyo3::{
     prelude::*,
     types::{PyByteArray, PyBytes},
@@ -22,7 +28,8 @@ use crate::{document, error};
 /// How often signals are looked for.
 const MOMENT: Duration = Duration::from_millis(50);
 
-/// The record of the spectrum of a symmetric matrix, as JSON. `products(vectors, count)` takes and
+/// The record of the spectrum of a symmetric matrix, as JSON, and its eigenvectors, `eigenvectors`
+/// of them or fewer, as numbers of type `dtype`. `products(vectors, count)` takes and
 /// returns `count` vectors of `dimension` numbers of type `dtype` ("f32" or "f64"), one after the
 /// other, as bytes. `settings` are those of the estimator `name` as JSON, `report(done,
 /// total)` is called after products.
@@ -35,21 +42,28 @@ pub fn spectrum_of(
     dtype: &str,
     name: &str,
     settings: &str,
+    eigenvectors: usize,
     seed: u64,
     memory: usize,
     report: Option<Py<PyAny>>,
-) -> PyResult<String> {
+) -> PyResult<(String, Vec<Py<PyBytes>>)> {
     let settings = document::toml(settings).map_err(|failure| error::exception(&failure))?;
     let dtype = if dtype == "f64" { DType::F64 } else { DType::F32 };
     let (raised, interrupt, start) = (Mutex::new(None), Interrupt::default(), Instant::now());
     let operator = Matvec { products, dimension, dtype, raised: &raised, interrupt: interrupt.clone() };
     let own = interrupt.clone();
     let work = move || {
-        let estimator = eigenscape::plugins().estimators.named(name, &settings)?;
+        let mut estimator = eigenscape::plugins().estimators.named(name, &settings)?;
+        if let Some(count) = NonZeroUsize::new(eigenvectors) {
+            estimator = estimator.with_eigenvectors(count).ok_or_else(|| {
+                let problem = format!("the estimator `{name}` finds none");
+                Error::input("eigenvectors", problem, "use the estimator \"lanczos\" or \"dense\"")
+            })?;
+        }
         estimator.check(&[&operator])?;
         let progress = Report { report, total: estimator.products(dimension), done: Mutex::new(0) };
         let context = Context { random: Random::new(seed), progress: &progress, memory, interrupt: own };
-        estimator.estimate(&operator, &context)
+        Ok(estimator.estimate_parts(&[&operator], &context)?.swap_remove(0))
     };
     let (found, signal) = heard(py, work, &interrupt);
     if let Some(signal) = signal {
@@ -59,19 +73,43 @@ pub fn spectrum_of(
     match (found, raised) {
         (_, Some(raised)) => Err(raised),
         (Err(error), None) => Err(error::of_core(error)),
-        (Ok(estimate), None) => {
+        (Ok(Findings { estimate, eigenpairs, .. }), None) => {
+            let of_pair = |pair: &Eigenpair| {
+                Ok(EigenpairRecord {
+                    value: pair.value,
+                    residual: pair.residual,
+                    inverse_participation_ratio: pair.inverse_participation_ratio()?,
+                    file: String::new(),
+                })
+            };
+            let records = eigenpairs.iter().map(of_pair).collect::<Result<_>>().map_err(error::of_core)?;
+            let vector = |pair: &Eigenpair| {
+                let bytes = bytes(&pair.vector).map_err(error::of_core)?;
+                Ok(PyBytes::new(py, &bytes).unbind())
+            };
             let record = ProbeRecord {
                 group: "full".to_owned(),
                 curvature: "operator".to_owned(),
                 estimator: name.to_owned(),
                 seconds: start.elapsed().as_secs_f64(),
+                eigenpairs: records,
                 ..ProbeRecord::from(&estimate)
             };
-            serde_json::to_string(&record).map_err(|error| {
+            let record = serde_json::to_string(&record).map_err(|error| {
                 PyErr::new::<error::EigenscapeError, _>(format!("the spectrum cannot be passed on: {error}"))
-            })
+            })?;
+            Ok((record, eigenpairs.iter().map(vector).collect::<PyResult<_>>()?))
         }
     }
+}
+
+/// The numbers of a tensor of type f32 or f64.
+fn bytes(tensor: &Tensor) -> Result<Vec<u8>> {
+    let flat = tensor.flatten_all()?;
+    Ok(match tensor.dtype() {
+        DType::F64 => flat.to_vec1::<f64>()?.into_iter().flat_map(f64::to_ne_bytes).collect(),
+        _ => flat.to_vec1::<f32>()?.into_iter().flat_map(f32::to_ne_bytes).collect(),
+    })
 }
 
 /// The result of `work`, which runs on a thread of its own: signals are heard on Python's main
@@ -154,11 +192,7 @@ impl CurvatureOperator for Matvec<'_> {
     fn apply(&self, vectors: &Tensor) -> Result<Tensor> {
         self.interrupt.check()?;
         let count = vectors.dim(0)?;
-        let flat = vectors.flatten_all()?;
-        let bytes: Vec<u8> = match self.dtype {
-            DType::F64 => flat.to_vec1::<f64>()?.into_iter().flat_map(f64::to_ne_bytes).collect(),
-            _ => flat.to_vec1::<f32>()?.into_iter().flat_map(f32::to_ne_bytes).collect(),
-        };
+        let bytes = bytes(vectors)?;
         let products = self.call(&bytes, count).map_err(|raised| self.ended(raised))?;
         if products.len() != bytes.len() {
             let problem = format!("{} bytes of products came back, not {}", products.len(), bytes.len());

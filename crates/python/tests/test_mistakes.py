@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 import textwrap
+import warnings
 
 import numpy as np
 import pytest
@@ -141,7 +142,7 @@ def test_arguments_are_named_and_no_file(named, match):
         (None, [[0], [1, 2]], "`y` cannot be read as an array"),
         (np.ones((6, 4), dtype=complex), None, "complex128"),
         ({3: np.ones((6, 4))}, None, "the key 3"),
-        ((), None, "missing a required argument: 'input'"),
+        ((), None, "missing 1 required positional argument: 'input'"),
         (np.float64(3), None, "no axis"),
         (np.full((6, 4), np.nan), None, r"^`input`: the element \[0, 0\] is NaN"),
     ],
@@ -218,3 +219,65 @@ def test_what_a_module_prints_is_kept(capsys):
     x, y = arrays()
     eigenscape.spectra(Talking(4, 3).double(), x, y, groups="full", estimator="dense")
     assert "here" in capsys.readouterr().err
+
+
+def test_a_named_output_has_as_many_classes_as_the_default():
+    torch = pytest.importorskip("torch")
+
+    class Two(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = torch.nn.Embedding(20, 8)
+            self.head = torch.nn.Linear(8, 20)
+
+        def forward(self, tokens):
+            hidden = self.embed(tokens)
+            return {"logits": self.head(hidden), "hidden": hidden}
+
+    net, tokens, labels = Two().eval(), torch.randint(20, (4, 3)), torch.randint(9, (4, 3))
+    for output in ("logits", 0, None):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the classes that no example has
+            found = eigenscape.spectra(
+                net, tokens, labels, output=output, groups="head.bias", estimator="dense"
+            )
+        assert found[0].dimension == 20
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "match"),
+    [
+        (
+            [8, 4],
+            [1, 2, 3, 4, 5, 1, 2, 3],
+            "`y` has the label 5, and the module has outputs for the classes 0 to 4",
+        ),
+        ([8, 4], [[1]] * 8, r"`y` has the shape \[8, 1\]"),
+        ([8, 3], [0] * 8, "the module itself fails with this x: .*4"),
+    ],
+)
+def test_labels_and_inputs_that_do_not_fit_the_module(x, y, match):
+    torch = pytest.importorskip("torch")
+    refused(match, torch.nn.Linear(4, 5), torch.randn(x), torch.tensor(y))
+
+
+def test_modules_that_are_not_exported():
+    torch = pytest.importorskip("torch")
+
+    class Branches(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x) if x.sum() > 0 else x[:, :5]
+
+    x, y = torch.randn(8, 5), torch.zeros(8, dtype=torch.long)
+    assert "torch.where" in refused("torch.export does not take", Branches(5, 5), x, y)
+    refused("`module` is one of torch.jit", torch.jit.trace(torch.nn.Linear(5, 5), x), x, y)
+    refused("forward has no argument 'inputs'; it takes input", torch.nn.Linear(5, 5), {"inputs": x}, y)
+
+
+def test_what_is_taken_otherwise_than_meant_is_a_warning():
+    torch = pytest.importorskip("torch")
+    net, x = torch.nn.Linear(4, 5), torch.randn(8, 4)
+    with pytest.warns(UserWarning, match="gives 5, of shape .*mean"):
+        eigenscape.spectra(net, x, loss="output", groups="bias", estimator="dense")
+    with pytest.warns(UserWarning, match="mse takes integer targets as classes"):
+        eigenscape.spectra(net, x, torch.arange(8) % 5, loss="mse", groups="bias", estimator="dense")

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 
+import numpy as np
 import pytest
 
 import eigenscape
@@ -137,3 +138,23 @@ def test_progress_is_told(tmp_path):
     told = []
     eigenscape.run(EXPERIMENT, out=tmp_path, progress=lambda *now: told.append(now))
     assert all(done <= total for _, done, total in told)
+
+
+def test_eigenvectors_are_files_and_arrays_by_name(tmp_path):
+    probe = {**EXPERIMENT["probe"][0], "groups": ["full", "0.weight[2:5]"], "eigenvectors": 2, "dtype": "f64"}
+    experiment = {**EXPERIMENT, "probe": [{**probe, "estimator": "dense"}], "distance": []}
+    results = eigenscape.run(experiment, out=tmp_path)
+    shapes = {"0.weight": (8, 4), "0.bias": (8,), "2.weight": (3, 8), "2.bias": (3,)}
+    for spectrum in results.spectra:
+        expected = shapes if spectrum.group == "full" else {spectrum.group: (3, 4)}
+        first, second = spectrum.eigenpairs
+        assert abs(first.value) >= abs(second.value) and {first.value, second.value} < set(
+            spectrum.eigenvalues
+        )
+        for pair in (first, second):
+            assert pair.file.parent == results.folder / "vectors" and pair.residual < 1e-9
+            assert {name: values.shape for name, values in pair.vector.items()} == expected
+        flat = [np.concatenate([v.ravel() for v in pair.vector.values()]) for pair in (first, second)]
+        assert np.allclose(np.inner(flat, flat), np.eye(2), atol=1e-12)
+        assert np.isclose(first.inverse_participation_ratio, (flat[0] ** 4).sum())
+    assert "eigenpairs" in results.record["runs"][0]["probes"][0]

@@ -232,3 +232,22 @@ def test_masks_wrapped_modules_and_counts():
     with pytest.raises(eigenscape.ConfigurationError, match="list of words"):
         eigenscape.spectra(net, (x, keep), y, groups=None)
     assert eigenscape.spectra(net, (x, keep), y, groups="full", estimator="dense", dtype=torch.float64)
+
+
+def test_a_module_has_pytorchs_eigenvectors():
+    torch = pytest.importorskip("torch")
+    net = module(torch)
+    x, y = torch.randn(12, 1, 6, 6, dtype=torch.float64), torch.randint(4, (12,))
+    loss = torch.nn.functional.cross_entropy
+    values, vectors = np.linalg.eigh(hessian(torch, net, x, y, loss))
+    for estimator in ("dense", {"name": "lanczos", "steps": 60}):
+        (full,) = eigenscape.spectra(
+            net, x, y, groups="full", estimator=estimator, dtype="f64", eigenvectors=2
+        )
+        assert len(full.eigenpairs) == 2
+        for pair, index in zip(full.eigenpairs, np.argsort(-abs(values))):
+            assert np.isclose(pair.value, values[index])
+            flat = np.concatenate([pair.vector[name].ravel() for name, _ in net.named_parameters()])
+            assert np.isclose(abs(flat @ vectors[:, index]), 1, atol=1e-8)
+    with pytest.raises(eigenscape.ConfigurationError, match="`hutchinson` finds no eigenvectors"):
+        eigenscape.spectra(net, x, y, groups="full", estimator="hutchinson", eigenvectors=1)

@@ -195,3 +195,25 @@ def test_a_forked_process_is_refused_and_does_not_hang():
     process.start()
     assert "spawn" in queue.get(timeout=60)
     process.join(60)
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_eigenvectors_of_a_matrix(dtype):
+    random = np.random.default_rng(0)
+    q, _ = np.linalg.qr(random.standard_normal((50, 50)))
+    values = np.concatenate([[9.0, -5.0, 3.0], random.uniform(-1, 1, 47)])
+    matrix = (q * values) @ q.T
+    for estimator in ("dense", {"name": "lanczos", "steps": 50}):
+        spectrum = eigenscape.spectrum_of(matrix, estimator=estimator, dtype=dtype, eigenvectors=3)
+        for k, pair in enumerate(spectrum.eigenpairs):
+            vector = pair.vector["full"]
+            assert vector.dtype == {"f32": np.float32, "f64": np.float64}[dtype]
+            assert np.isclose(pair.value, values[k], rtol=1e-5)
+            assert np.isclose(abs(vector @ q[:, k]), 1, atol=1e-5) and vector[abs(vector).argmax()] > 0
+            assert pair.file is None and pair.residual < 1e-4
+        assert len(spectrum.eigenpairs) == 3
+    assert eigenscape.spectrum_of(matrix, estimator="dense").eigenpairs == []
+    with pytest.raises(eigenscape.EigenscapeError, match="`hutchinson` finds none"):
+        eigenscape.spectrum_of(matrix, estimator="hutchinson", eigenvectors=1)
+    with pytest.raises(eigenscape.EigenscapeError, match="`eigenvectors` is -1"):
+        eigenscape.spectrum_of(matrix, eigenvectors=-1)

@@ -22,6 +22,7 @@ pub fn probe(
         estimator: estimator.into(),
         exact: true,
         rounding: None,
+        orthogonality_loss: None,
         dimension,
         eigenvalues: eigenvalues.to_vec(),
         weights: vec![1.0 / dimension as f64; eigenvalues.len()],

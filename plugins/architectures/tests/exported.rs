@@ -184,6 +184,19 @@ fn a_graph_of_a_fixed_number_that_is_not_found_again_says_how_to_export_it() {
 }
 
 #[test]
+fn a_factor_that_may_be_the_fixed_number_of_samples_is_refused() {
+    let built = |factor: &str| {
+        let other = format!(r#""other","arg":{{"as_int":{factor}}}"#);
+        let file = changed("fixed", r#""other","arg":{"as_tensor":{"name":"ones"}}"#, &other);
+        let exported = Exported::parse(Path::new("net.pt2"), &file, None).unwrap();
+        Network::new(&[12], move |scope, x| exported.build(scope, x, 1))
+    };
+    assert!(built("4").is_ok());
+    let message = built("3").err().unwrap().to_string();
+    assert_contains(&message, &["aten.mul", "its factor 3 may be the number of samples", "torch.export.Dim"]);
+}
+
+#[test]
 fn constants_larger_than_file_and_inputs_suggest_are_refused_with_a_remedy() {
     let file = changed("fixed", r#""end","arg":{"as_int":3}"#, r#""end","arg":{"as_int":9000000}"#);
     let exported = Exported::parse(Path::new("net.pt2"), &file, None).unwrap();

@@ -114,6 +114,11 @@ impl Tensors {
     pub fn parse_named(path: &Path, contents: &[u8], classes: Classes, inputs: &[String]) -> Result<Self> {
         let name = path.display().to_string();
         let file = TensorFile::parse(&name, contents)?;
+        if !classes.needless && inputs.iter().any(|input| input == "y") {
+            let problem = "the network has an input of this name, which is that of the targets";
+            let remedy = "rename the argument `y` of forward, and export the network again";
+            return Err(file.error("y", problem, remedy));
+        }
         let inputs = InputNames::of(&file, inputs);
         let without_targets = classes.needless && !file.has("y");
         let read = |inputs: &InputNames, y: &str| {

@@ -341,3 +341,15 @@ fn tokens_are_called_that() {
     assert!(text.contains("tokens [2], 2 classes"), "{text}");
     assert!(said(x()).contains("inputs [2] of type F32"));
 }
+
+#[test]
+fn an_input_with_the_name_of_the_targets_is_refused_where_there_are_targets() {
+    let contents = serialized(&[("x", x()), ("y", f32s(&[3, 2], &[0.5, -1.0, 2.0, 3.0, 4.0, 5.0]))]);
+    let parsed = |needless: bool, name: &str| {
+        let classes = Classes { needless, ..Classes::default() };
+        Tensors::parse_named(Path::new("FILE"), &contents, classes, &["x".to_owned(), name.to_owned()])
+    };
+    let message = parsed(false, "y").unwrap_err().to_string();
+    assert!(message.contains("tensor `y`") && message.contains("has an input of this name"), "{message}");
+    assert!(parsed(true, "y").is_ok(), "a loss without targets leaves the name free");
+}

@@ -2,17 +2,18 @@
 
 use std::num::NonZeroUsize;
 
-use candle_core::DType;
+use candle_core::{DType, Tensor};
 use eigenscape_core::{
-    Account, Context, CurvatureOperator, Error, Estimate, ProbeEstimator, Registry, Result, Spectrum,
-    account::size,
+    Account, Context, CurvatureOperator, Error, Estimate, Findings, ProbeEstimator, Registry, Result,
+    Spectrum, account::size,
 };
 use faer::Mat;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    eigen::symmetric_eigenvalues,
+    eigen::{bytes_of_pairs, largest_pairs, symmetric_eigenvalues},
+    eigenpairs::{self, oriented_as},
     float::{Float, epsilon},
     operator::{dimension, not_finite, products},
     rounding::{self, SAFETY},
@@ -45,21 +46,30 @@ impl Default for DenseParameters {
 /// in f64 there is no more accurate reference; there, independent relative errors ε of the entries
 /// are assumed, which move eigenvalues by about √P · ε · max|λ|.) A matrix whose asymmetry exceeds
 /// √ε times its largest entry is an error.
+///
+/// Eigenvectors are those of the matrix in f64. Their residuals are measured with the operator, so
+/// that they show the rounding of its products, too.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Dense {
     parameters: DenseParameters,
+    /// The number of eigenvectors.
+    eigenvectors: usize,
 }
 
 impl Dense {
     /// The estimator with these parameters.
     #[must_use]
     pub fn new(parameters: DenseParameters) -> Self {
-        Self { parameters }
+        Self { parameters, eigenvectors: 0 }
     }
-}
 
-impl ProbeEstimator for Dense {
-    fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Estimate> {
+    /// The spectrum, and the eigenpairs of the `count` largest eigenvalues.
+    fn findings(
+        &self,
+        operator: &dyn CurvatureOperator,
+        context: &Context,
+        count: usize,
+    ) -> Result<Findings> {
         let n = self.dimension(operator)?;
         let epsilon = epsilon(operator.dtype())?;
         let columns = match operator.dtype() {
@@ -68,7 +78,11 @@ impl ProbeEstimator for Dense {
         };
         let measured = rounding::of_products(operator, &columns, &context.random)?;
         let (matrix, asymmetry) = symmetrised(operator, columns, epsilon)?;
-        let eigenvalues = symmetric_eigenvalues(matrix, &context.interrupt)?;
+        let interrupt = &context.interrupt;
+        let (eigenvalues, mut pairs) = match count {
+            0 => (symmetric_eigenvalues(matrix, interrupt)?, Vec::new()),
+            count => largest_pairs(None, matrix, count, interrupt)?,
+        };
         let largest = eigenvalues.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
         let of_entries = match measured {
             Some(error) => SAFETY * error,
@@ -80,7 +94,30 @@ impl ProbeEstimator for Dense {
         };
         let of_eigenvalues = n as f64 * f64::EPSILON * largest;
         let cut = of_entries.max(asymmetry).max(below_zero) + of_eigenvalues;
-        Ok(Spectrum::exact_above(n, cut, eigenvalues, n)?.into())
+        pairs.retain(|(value, _)| value.abs() > cut);
+        let spectrum = Spectrum::exact_above(n, cut, eigenvalues, n + pairs.len())?;
+        let vectors = pairs.into_iter().map(|(value, v)| Ok((value, oriented_as(operator.dtype(), v)?)));
+        let vectors: Vec<(f64, Tensor)> = vectors.collect::<Result<_>>()?;
+        let eigenpairs = eigenpairs::measured(operator, &vectors, context.progress)?;
+        Ok(Findings { eigenpairs, ..Estimate::from(spectrum).into() })
+    }
+}
+
+impl ProbeEstimator for Dense {
+    fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Estimate> {
+        Ok(self.findings(operator, context, 0)?.estimate)
+    }
+
+    fn estimate_parts(
+        &self,
+        operators: &[&dyn CurvatureOperator],
+        context: &Context,
+    ) -> Result<Vec<Findings>> {
+        operators.iter().map(|operator| self.findings(*operator, context, self.eigenvectors)).collect()
+    }
+
+    fn with_eigenvectors(self: Box<Self>, count: NonZeroUsize) -> Option<Box<dyn ProbeEstimator>> {
+        Some(Box::new(Self { eigenvectors: count.get(), ..*self }))
     }
 
     fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
@@ -91,7 +128,7 @@ impl ProbeEstimator for Dense {
         let of = |operator: &&dyn CurvatureOperator| {
             let (n, number) = (operator.dimension(), operator.dtype().size_in_bytes());
             let block = self.block(n, number, allowed);
-            matrix(n).with(
+            self.matrix(n, number).with(
                 format!("{block} columns of the identity and their products"),
                 of_block(n, number, block),
             )
@@ -104,19 +141,12 @@ impl ProbeEstimator for Dense {
     }
 
     fn products(&self, dimension: usize) -> usize {
-        dimension
+        dimension.saturating_add(self.eigenvectors.min(dimension))
     }
 
     fn description(&self) -> String {
         "all eigenvalues of the dense matrix".to_owned()
     }
-}
-
-/// The memory held throughout: the matrix, which is symmetrised in place, and the vectors for its
-/// eigenvalues and for the columns in f64.
-fn matrix(n: usize) -> Account {
-    const VECTORS: usize = 112;
-    Account::of("the dense matrix", size([n, n.saturating_add(VECTORS)], size_of::<f64>()))
 }
 
 /// Bytes of `columns` columns of the identity, of their products and of a copy of the products;
@@ -127,6 +157,20 @@ fn of_block(n: usize, number: usize, columns: usize) -> usize {
 }
 
 impl Dense {
+    /// The memory held throughout: the matrix, which is symmetrised in place, and the vectors for
+    /// its eigenvalues, for the columns in f64 and for eigenvectors.
+    fn matrix(&self, n: usize, number: usize) -> Account {
+        const VECTORS: usize = 112;
+        let account = Account::of("the dense matrix", size([n, n.saturating_add(VECTORS)], size_of::<f64>()));
+        match self.eigenvectors.min(n) {
+            0 => account,
+            count => account.with(
+                format!("{count} eigenvectors"),
+                bytes_of_pairs(n, count).saturating_add(eigenpairs::bytes(n, count, number)),
+            ),
+        }
+    }
+
     /// P; an error where it is 0 or exceeds `max_dimension`.
     fn dimension(&self, operator: &dyn CurvatureOperator) -> Result<usize> {
         let (n, most) = (dimension(operator)?, self.parameters.max_dimension);
@@ -143,7 +187,7 @@ impl Dense {
     /// The number of columns in one call of the operator: the parameter `block`, or fewer where
     /// only these fit into `allowed` bytes beside the matrix; at least one.
     fn block(&self, n: usize, number: usize, allowed: usize) -> usize {
-        let left = allowed.saturating_sub(matrix(n).total());
+        let left = allowed.saturating_sub(self.matrix(n, number).total());
         let fit = left / of_block(n, number, 1).max(1);
         self.parameters.block.get().min(n).min(fit).max(1)
     }

@@ -4,7 +4,7 @@ use candle_core::{DType, WithDType};
 use eigenscape_core::{Error, Result};
 
 /// f32 or f64: the type of an operator's vectors. Sums are accumulated in f64.
-pub(crate) trait Float: WithDType {
+pub(crate) trait Float: WithDType + Default {
     fn widen(self) -> f64;
     fn narrow(value: f64) -> Self;
 }

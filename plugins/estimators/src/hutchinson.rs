@@ -60,7 +60,7 @@ impl Hutchinson {
     /// bytes. `number` is the size of a number in bytes.
     fn together(&self, dimension: usize, number: usize, memory: usize) -> usize {
         let left = memory.saturating_sub(self.bytes_of_samples(dimension));
-        (left / size([dimension, VECTORS], number).max(1)).clamp(1, self.probes(dimension).min(TOGETHER))
+        (left / size([dimension, VECTORS], number).max(1)).clamp(1, self.probes(dimension).clamp(1, TOGETHER))
     }
 
     /// Bytes of the samples, one number per vector in a growing list.

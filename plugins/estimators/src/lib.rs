@@ -13,12 +13,15 @@
 //! network is piecewise affine. `trace` is for those whose eigenproblem is too large for `gram`;
 //! `class_structure` shows which classes the outliers of the Gauss-Newton matrix G come from.
 //!
+//! `gram`, `dense` and `lanczos` also find eigenvectors, where they are asked for.
+//!
 //! All are deterministic: bitwise the same spectrum for the same seed on any number of threads.
 //! Matrices are decomposed in f64 whatever the type of the operator.
 
 pub mod class_structure;
 pub mod dense;
 mod eigen;
+mod eigenpairs;
 mod float;
 pub mod gram;
 pub mod hutchinson;

@@ -163,10 +163,11 @@ fn probe(number: usize, probe: &PreparedProbe, trained: bool) -> String {
         (true, epochs) => format!(", after epochs {}", moments(epochs)),
     };
     format!(
-        "probe {number}: {} by {} ({}){when}, on {}, in {}, of {}",
+        "probe {number}: {} by {} ({}){}{when}, on {}, in {}, of {}",
         list(plan.curvatures.iter().map(ToString::to_string).collect()),
         plan.estimator_name.value,
         plan.estimator.description(),
+        notes::eigenvectors(probe),
         notes::sample(probe),
         plan.types(),
         list(probe.groups.iter().map(|group| format!("{} ({})", group.name, group.dimension)).collect()),

@@ -17,6 +17,7 @@ use eigenscape_experiment::{
     raw, read,
     verify::{Verified, verify},
 };
+use eigenscape_program::Mode;
 
 use crate::{
     cli::{Precision, Verify},
@@ -34,7 +35,7 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
             remedy: "name the file that export_for_verify.py wrote (docs/checkpoints.md)".to_owned(),
         });
     }
-    let Model { name, parameters, names, loss } = Model::of(&arguments.model, registry)?;
+    let Model { name, parameters, names, loss, mode } = Model::of(&arguments.model, registry)?;
     let built = registry.architectures.build(&name, parameters, &environment);
     let architecture = built.map_err(|error| {
         let (problem, remedy) = words(error);
@@ -48,7 +49,7 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
     let backend = Arc::new(Cpu::with(registry.operations.clone()));
     let json = arguments.json.as_deref().map(JsonFile::create).transpose()?;
     let Verified { loss, errors } =
-        verify(&arguments.file, architecture.plugin.into(), &names, &loss, (backend, dtype))?;
+        verify(&arguments.file, architecture.plugin.into(), &names, &loss, (backend, dtype), mode)?;
     crate::print(format_args!("derivatives of the loss: {loss}"))?;
     for (name, error) in errors.named() {
         crate::print(format_args!("{name:8} relative error {error:.1e}"))?;
@@ -95,6 +96,8 @@ struct Model {
     names: Selection,
     /// The loss.
     loss: LossPlan,
+    /// The mode of BatchNorm.
+    mode: Mode,
 }
 
 impl Model {
@@ -109,7 +112,7 @@ impl Model {
                 defaults: check::default_losses(registry),
             };
             let (parameters, names) = (toml::Table::new(), Selection::default());
-            return Ok(Self { name: argument.to_owned(), parameters, names, loss });
+            return Ok(Self { name: argument.to_owned(), parameters, names, loss, mode: Mode::Eval });
         }
         let document = extends::read(path)?;
         read::finite(&document, "")?;
@@ -122,6 +125,7 @@ impl Model {
         };
         let names = check::checkpoint_names(&document, &model)?;
         let loss = check::loss(&document, registry)?;
-        Ok(Self { name: model.name, parameters: model.parameters, names, loss })
+        let mode = model.batch_norm.into();
+        Ok(Self { name: model.name, parameters: model.parameters, names, loss, mode })
     }
 }

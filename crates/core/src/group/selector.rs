@@ -17,7 +17,7 @@ pub enum GroupSelector {
     /// One group per weight tensor of a convolution, linear or recurrent layer (the paper's
     /// layers), named after the tensor.
     Layers,
-    /// One group per parameter tensor, named after the tensor.
+    /// One group per parameter tensor with an element, named after the tensor.
     Parameters,
     /// One group per module with the module's own tensors (weight and bias together), named after
     /// the module.
@@ -129,14 +129,15 @@ fn is_middle(index: usize, count: usize) -> bool {
 }
 
 fn each_tensor(all: &[Parameter], keep: fn(&Parameter) -> bool) -> Vec<Group> {
-    let kept = all.iter().enumerate().filter(|(_, p)| !p.frozen && keep(p));
+    let kept = all.iter().enumerate().filter(|(_, p)| !p.frozen && !p.is_empty() && keep(p));
     kept.map(|(i, p)| Group::of_parameters(&p.name, vec![i], all)).collect()
 }
 
 /// One group per distinct key of the parameters' names, in the order of first occurrence.
 fn by(all: &[Parameter], key: for<'a> fn(&'a str) -> &'a str) -> Vec<Group> {
     let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
-    for (index, parameter) in all.iter().enumerate().filter(|(_, parameter)| !parameter.frozen) {
+    let is_analysed = |parameter: &Parameter| !parameter.frozen && !parameter.is_empty();
+    for (index, parameter) in all.iter().enumerate().filter(|(_, parameter)| is_analysed(parameter)) {
         let key = key(&parameter.name);
         match groups.iter_mut().find(|(name, _)| *name == key) {
             Some((_, indices)) => indices.push(index),
@@ -280,6 +281,18 @@ mod tests {
         assert_eq!(resolved("middle"), [parameters("middle", &[1, 2, 3], 19)]);
         assert_eq!(resolved("outer"), [parameters("outer", &[0, 4], 17)]);
         assert_eq!(resolved("block.?.bias"), [parameters("block.?.bias", &[1, 3], 7)]);
+    }
+
+    #[test]
+    fn tensors_without_elements_are_no_groups() {
+        let network = Network::new(&[3], |scope, x| {
+            scope.at("empty").parameter("weight", &[0, 3], eigenscape_program::Init::Zeros)?;
+            nn::linear(&mut scope.at("head"), x, 2, false)
+        });
+        let network = network.unwrap();
+        for word in ["layers", "parameters", "modules", "stages"] {
+            assert_eq!(GroupSelector::from(word).resolve(&network, 5).unwrap().len(), 1, "{word}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Consistency checks of results.
 
+mod eigenpairs;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{DistanceRecord, MeansRecord, PARTS, ProbeRecord, Results, Run, TrainingRecord};
@@ -188,6 +190,7 @@ impl ProbeRecord {
             })?;
         }
         self.check_weights()?;
+        self.check_eigenpairs()?;
         if self.has_spectrum() { self.check_sums() } else { self.check_number() }
     }
 

@@ -28,7 +28,8 @@ pub(super) fn evaluate<'s, T: Element>(
     Ok(())
 }
 
-fn geometry(shapes: &ConvShapes) -> Geometry {
+/// The sizes of a convolution of one sample.
+pub(crate) fn geometry(shapes: &ConvShapes) -> Geometry {
     let ConvSettings { stride, padding, dilation, groups } = shapes.settings;
     Geometry {
         channels: shapes.x[1],

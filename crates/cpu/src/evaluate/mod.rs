@@ -13,7 +13,7 @@ use eigenscape_program::{Operation, Primitive};
 use eigenscape_runtime::{Chain, Definitions, Kernel, each};
 use pulp::bytemuck::Pod;
 
-pub(crate) use self::scan::Recurrence;
+pub(crate) use self::{convolution::geometry, scan::Recurrence};
 use crate::{
     Error, Result,
     kernels::{self, Element, InOrder, View, Workspace, dispatch},

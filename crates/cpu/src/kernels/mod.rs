@@ -35,7 +35,9 @@ use std::{cell::RefCell, thread::LocalKey};
 
 pub(crate) use binary::{add, add_onto, mul};
 use candle_core::WithDType;
-pub(crate) use conv::{Geometry, conv2d, conv2d_input_transpose, conv2d_weight_transpose};
+pub(crate) use conv::{
+    Geometry, conv2d, conv2d_input_transpose, conv2d_weight_transpose, limits as conv_limits,
+};
 pub(crate) use fused::{element_wise, fused, fused_sum};
 pub(crate) use gather::{Picks, gather, scatter_add};
 pub(crate) use gemm::{Axis, Batch, ONE_THREAD_EACH, matmul};
@@ -47,6 +49,7 @@ pub(crate) use recycle::{buffer, owned, recycle, release};
 pub(crate) use reference::{argmax, differences, differences_transpose};
 pub(crate) use row_products::applies as is_by_rows;
 pub(crate) use rows::{Table, put_rows, take_rows};
+pub(crate) use simd::MOST_LANES;
 pub(crate) use sum::sum;
 pub(crate) use view::{InOrder, View};
 pub(crate) use workspace::{Taken, Workspace};

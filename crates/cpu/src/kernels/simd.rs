@@ -5,7 +5,7 @@ use pulp::{Simd, bytemuck::Pod};
 use super::transpose::Quads;
 
 /// The largest number of lanes of any instruction set.
-pub(super) const MOST_LANES: usize = 16;
+pub(crate) const MOST_LANES: usize = 16;
 
 /// A floating-point type with its SIMD vectors.
 pub(crate) trait Lanes: Pod + Send + Sync + Quads {

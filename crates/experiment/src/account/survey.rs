@@ -10,7 +10,7 @@ use eigenscape_core::{
 use eigenscape_curvature::Residuals;
 
 use super::{
-    Allowed, DISTANCE, EIGENVALUE, LEFT_OUT, REMEDY, RunAccount, Shares,
+    Allowed, DISTANCE, EIGENPAIR, EIGENVALUE, LEFT_OUT, REMEDY, RunAccount, Shares,
     dearest::{self, Candidate, Signature},
     of_epochs,
 };
@@ -100,6 +100,7 @@ pub fn run(
 /// Memory for the recorded spectra and distances of all moments, and for computing one distance.
 fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
     let (mut all, mut longest, mut groups, mut moments_of_all) = (0_usize, 0, 0_usize, 0_usize);
+    let mut pairs_of_all = 0_usize;
     let landscapes = Landscapes::of(probes)?;
     for probe in probes {
         let Some(landscape) = landscapes.find(probe) else { continue };
@@ -110,6 +111,8 @@ fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
             moments_of_all = moments_of_all.max(moments);
             groups = groups.saturating_add(1);
             all = all.saturating_add(listed.saturating_mul(moments));
+            let pairs = probe.plan.eigenvectors.map_or(0, |count| count.get().min(group.dimension));
+            pairs_of_all = pairs_of_all.saturating_add(pairs.saturating_mul(moments));
         }
     }
     let kept = all.saturating_mul(plan.runs).saturating_mul(EIGENVALUE);
@@ -122,8 +125,19 @@ fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
     });
     let pairs = pairs.fold(0, usize::saturating_add).saturating_mul(moments_of_all).saturating_mul(plan.runs);
     Ok(Account::of("the eigenvalues of all moments", kept)
+        .with("the records of eigenvectors", size([pairs_of_all, plan.runs], EIGENPAIR))
         .with("a distance", grid.saturating_add(parts))
         .with("the distances of all moments", size([pairs], DISTANCE)))
+}
+
+/// The matrices of a probe while residuals of eigenvectors are measured, after an estimator that
+/// takes no products itself.
+fn of_residuals<'a>(probe: &'a PreparedProbe) -> Vec<Candidate<'a>> {
+    let held = probe.eigenvectors();
+    let allowed = probe.memory_of_products(&held);
+    let candidate =
+        |(curvature, group)| Candidate { curvature, group, held: held.clone(), vectors: 1, allowed };
+    probe.matrices().map(candidate).collect()
 }
 
 impl Measuring {
@@ -147,7 +161,13 @@ impl Measuring {
         estimator.check(&all).map_err(|error| self.told(probe, error, &Account::default()))?;
         if estimator.needs_factor() {
             let account = estimator.memory(&all, self.shares.of_factors());
-            return Ok(account.map_err(|error| plan.samples.caused(error))?);
+            let account = account.map_err(|error| plan.samples.caused(error))?;
+            if plan.eigenvectors.is_none() {
+                return Ok(account);
+            }
+            // Then the residuals of all eigenvectors, one product at a time.
+            let of_residuals = self.of_products(probe, landscape, seen, &of_residuals(probe))?;
+            return Ok(if of_residuals.total() > account.total() { of_residuals } else { account });
         }
         let mut candidates = Vec::new();
         for (operator, (curvature, group)) in operators.iter().zip(probe.matrices()) {
@@ -158,11 +178,22 @@ impl Measuring {
             let allowed = probe.memory_of_products(&held);
             candidates.push(Candidate { curvature, group, held, vectors, allowed });
         }
-        let signature = (over(probe), dearest::signature(&candidates));
+        self.of_products(probe, landscape, seen, &candidates)
+    }
+
+    /// The account of the candidate that takes the most memory.
+    fn of_products(
+        &self,
+        probe: &PreparedProbe,
+        landscape: &Landscape,
+        seen: &mut Seen,
+        candidates: &[Candidate],
+    ) -> Result<Account> {
+        let signature = (over(probe), dearest::signature(candidates));
         if let Some((_, account)) = seen.accounts.iter().find(|(other, _)| *other == signature) {
             return Ok(account.clone());
         }
-        let account = dearest::dearest(probe, landscape, &candidates, &mut seen.affordable);
+        let account = dearest::dearest(probe, landscape, candidates, &mut seen.affordable);
         let account = account.map_err(|(index, error)| self.told(probe, error, &candidates[index].held))?;
         seen.accounts.push((signature, account.clone()));
         Ok(account)

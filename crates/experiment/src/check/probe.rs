@@ -1,5 +1,7 @@
 //! Checks of probes: moments, samples, groups, curvatures.
 
+use std::num::NonZeroUsize;
+
 use candle_core::DType;
 use eigenscape_core::{Curvature, Dataset, GroupSelector, Split, registry::nearest};
 use eigenscape_curvature::Residuals;
@@ -7,6 +9,7 @@ use eigenscape_curvature::Residuals;
 use super::Checker;
 use crate::{
     diagnostic::{ConfigError, Located, suggestion},
+    limits::EIGENVECTORS,
     plan::{ProbePlan, Samples, TrainPlan},
     raw::{self, Amount, At, Moments},
 };
@@ -28,7 +31,15 @@ impl Checker<'_> {
         let estimator_path = format!("{path}.estimator");
         let name = raw.estimator.name();
         let catalog = &self.registry.estimators;
-        let estimator = self.build(catalog, &estimator_path, name, raw.estimator.parameters(), &[])?;
+        let mut estimator = self.build(catalog, &estimator_path, name, raw.estimator.parameters(), &[])?;
+        let eigenvectors = self.eigenvectors(&path, raw)?;
+        if let Some(count) = eigenvectors {
+            estimator = estimator.with_eigenvectors(count).ok_or_else(|| {
+                let problem = format!("the estimator `{name}` finds no eigenvectors");
+                let help = "use one that does (\"lanczos\", \"gram\", \"dense\"), or remove `eigenvectors`";
+                self.error(&format!("{path}.eigenvectors"), problem, help)
+            })?;
+        }
         Ok(ProbePlan {
             epochs: self.moments(&format!("{path}.at"), &raw.at, epochs)?,
             samples: self.samples(&path, raw)?,
@@ -47,12 +58,20 @@ impl Checker<'_> {
             curvatures: self.curvatures(&format!("{path}.curvature"), &raw.curvature)?,
             estimator_name: self.located(&format!("{estimator_path}.name"), name.to_owned()),
             estimator,
+            eigenvectors,
             dtype: match raw.dtype {
                 raw::Float::F32 => DType::F32,
                 raw::Float::F64 => DType::F64,
             },
             residuals: self.residuals(&format!("{path}.residuals"), raw)?,
         })
+    }
+
+    /// The number of eigenvectors, if the probe asks for some.
+    fn eigenvectors(&self, path: &str, raw: &raw::Probe) -> Result<Option<NonZeroUsize>, ConfigError> {
+        let path = format!("{path}.eigenvectors");
+        self.at_most(&path, raw.eigenvectors.unwrap_or_default(), EIGENVECTORS)?;
+        raw.eigenvectors.map(|count| self.at_least_one(&path, count)).transpose()
     }
 
     /// The type in which residuals are evaluated.

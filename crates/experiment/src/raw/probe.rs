@@ -45,6 +45,9 @@ pub struct Probe {
     pub curvature: Words,
     /// The estimator of the spectrum.
     pub estimator: Estimator,
+    /// The number of eigenvectors: those of the eigenvalues of largest magnitude.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eigenvectors: Option<usize>,
     /// The floating-point type of the products.
     #[serde(default)]
     pub dtype: Float,

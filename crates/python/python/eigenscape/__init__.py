@@ -16,11 +16,12 @@ from ._native import ConfigurationError, EigenscapeError, __version__, build
 from ._results import Results, Run
 from ._run import run
 from ._spectra import spectra
-from ._spectrum import Spectra, Spectrum
+from ._spectrum import Eigenpair, Spectra, Spectrum
 from ._spectrum_of import spectrum_of
 
 __all__ = [
     "ConfigurationError",
+    "Eigenpair",
     "EigenscapeError",
     "Results",
     "Run",

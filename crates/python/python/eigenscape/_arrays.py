@@ -1,4 +1,4 @@
-"""Tensors of NumPy or torch as the bytes of a safetensors file, in memory."""
+"""Tensors of NumPy or torch as the bytes of a safetensors file, and back."""
 
 from __future__ import annotations
 
@@ -73,3 +73,19 @@ def safetensors(tensors: Mapping[str, np.ndarray]) -> bytes:
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+
+
+def from_safetensors(contents: bytes) -> dict[str, np.ndarray]:
+    """The tensors in the bytes of a safetensors file that Eigenscape wrote."""
+    start = 8 + int.from_bytes(contents[:8], "little")
+    header = json.loads(contents[8:start])
+    names = {code: name for name, code in TYPES.items()}
+    tensors = {}
+    for name, about in header.items():
+        if name == "__metadata__":
+            continue
+        first, end = about["data_offsets"]
+        dtype = np.dtype(names[about["dtype"]])
+        values = np.frombuffer(contents[start + first : start + end], dtype.newbyteorder("<"))
+        tensors[name] = values.astype(dtype).reshape(about["shape"])
+    return tensors

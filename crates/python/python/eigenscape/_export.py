@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import io
 import os
@@ -17,6 +18,7 @@ import numpy as np
 
 from ._arrays import as_numpy, check_dense
 from ._errors import unusable
+from ._settings import shown
 
 #: torch.export is not made for several threads at once.
 _EXPORTING = threading.Lock()
@@ -24,6 +26,24 @@ _EXPORTING = threading.Lock()
 #: Where torch's messages begin to be of what torch's developers may do.
 _ADVICE = ("consider using", "Caused by", "For more", "For extended", "For C++", "If you suspect", "The error above",
            "The following call", "Suggested fixes", "from user code", "Set TORCH")  # fmt: skip
+
+_OF_EXPORT = (
+    "torch.export.export(module, (x,)) shows all that torch says of it; "
+    "https://docs.pytorch.org/docs/stable/export.html says what it takes"
+)
+
+#: Words of torch's messages, and what to do.
+_REMEDIES = [
+    (
+        ("DynamicCache", "EncoderDecoderCache"),
+        "a model of transformers returns a cache: set module.config.use_cache = False, or let a module of your own "
+        "return the logits alone (docs/pytorch.md)",
+    ),
+    (
+        ("data-dependent", "DataDependent"),
+        "forward branches on the numbers of tensors (if, while, .item()): use torch.where(condition, a, b)",
+    ),
+]
 
 #: The most characters of torch's message that are shown.
 _SHOWN = 400
@@ -45,12 +65,14 @@ def exported(module: Any, x: Any) -> Any:
 
     module = _unwrapped(module)
     given = arguments(x, module)
-    _check(module, torch)
-    tensors = {name: _as_torch(value, name, torch) for name, value in given.items()}
-    # One sample would be taken for a constant.
-    two = {name: torch.cat([value[:1], value[-1:]]) for name, value in tensors.items()}
-    with _EXPORTING, _quiet():
-        return _program(module, tensors, two, torch)
+    # An export changes the module's tensors while it runs.
+    with _EXPORTING:
+        _check(module, torch)
+        tensors = {name: _as_torch(value, name, torch) for name, value in given.items()}
+        # One sample would be taken for a constant.
+        two = {name: torch.cat([value[:1], value[-1:]]) for name, value in tensors.items()}
+        with _quiet():
+            return _program(module, tensors, two, torch)
 
 
 def save(program: Any, path: str | os.PathLike[str]) -> None:
@@ -62,18 +84,29 @@ def save(program: Any, path: str | os.PathLike[str]) -> None:
 def arguments(x: Any, module: Any) -> dict[str, Any]:
     """The inputs by the names of `forward`'s arguments."""
     module = _unwrapped(module)
+    if any(kind.__name__ == "ScriptModule" for kind in type(module).__mro__):
+        raise unusable(
+            "`module` is one of torch.jit", "give the module itself, before torch.jit.trace or script"
+        )
     if not hasattr(module, "forward"):
         raise unusable(
             f"`module` is of type {type(module).__name__}",
             "give a torch.nn.Module, or the path of a .pt2 file",
         )
+    parameters = inspect.signature(module.forward).parameters.values()
     if isinstance(x, Mapping):
+        known = [parameter.name for parameter in parameters]
+        takes_any = any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters)
+        unknown = next((name for name in x if name not in known and not takes_any), None)
+        if unknown is not None:
+            problem = f"forward has no argument {shown(unknown)}; it takes {', '.join(known)}"
+            raise unusable(problem, "name the inputs as forward's arguments")
         return dict(x)
     several = list(x) if isinstance(x, (tuple, list)) else [x]
     names = [
         parameter.name
-        for parameter in inspect.signature(module.forward).parameters.values()
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        for parameter in parameters
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
     if len(several) > len(names):
         problem = f"there are {len(several)} inputs, and forward takes {len(names)}: {', '.join(names)}"
@@ -116,12 +149,30 @@ def _program(module: Any, tensors: dict[str, Any], two: dict[str, Any], torch: A
     try:
         return torch.export.export(module, (), dict(tensors))
     except Exception as why:  # noqa: BLE001, torch raises many kinds
-        problem = f"torch.export does not take this module with this x: {_in_short(why, torch)}"
-        remedy = (
-            "torch.export.export(module, (x,)) shows all that torch says of it; "
-            "https://docs.pytorch.org/docs/stable/export.html says what it takes"
-        )
+        _check_call(module, tensors, torch)
+        said = _in_short(why, torch)
+        remedies = (remedy for words, remedy in _REMEDIES if any(word in str(why) for word in words))
         # Without torch's own exception, whose trace is pages long.
+        raise unusable(
+            f"torch.export does not take this module with this x: {said}", next(remedies, _OF_EXPORT)
+        ) from None
+
+
+def _check_call(module: Any, tensors: dict[str, Any], torch: Any) -> None:
+    """Refuses an x that the module itself does not take."""
+    try:
+        # A call may change buffers.
+        again = copy.deepcopy(module)
+    except Exception:  # noqa: BLE001, modules may hold anything
+        return
+    try:
+        with torch.no_grad():
+            again(**tensors)
+    except Exception as why:  # noqa: BLE001
+        problem = f"the module itself fails with this x: {_in_short(why, torch)}"
+        remedy = (
+            "give x in the shape and type that module(x) takes, as x.half() for a module in half precision"
+        )
         raise unusable(problem, remedy) from None
 
 

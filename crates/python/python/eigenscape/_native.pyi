@@ -30,10 +30,11 @@ def spectrum_of(
     dtype: str,
     name: str,
     settings: str,
+    eigenvectors: int,
     seed: int,
     memory: int,
     report: Callable[[int, int], None] | None,
-) -> str: ...
+) -> tuple[str, list[bytes]]: ...
 def density(
     eigenvalues: Sequence[float], weights: Sequence[float], at: Sequence[float], sigma: float
 ) -> list[float]: ...

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Any, Callable, Union
 
 #: `None`: a bar on a terminal and in a notebook; `False`: nothing; or a function of what is being
 #: done, how much is done, and of how much.
 Progress = Union[None, bool, Callable[[str, int, int], Any]]
+
+
+#: How lines begin that warn.
+_WARNING = "warning: "
 
 
 class Bar:
@@ -21,8 +26,10 @@ class Bar:
         self._label: str | None = None
 
     def line(self, text: str) -> None:
-        """Prints a line."""
-        if self._shown:
+        """Prints a line; a warning is one of Python's, whether or not progress is shown."""
+        if text.startswith(_WARNING):
+            warnings.warn(self._words(text[len(_WARNING) :]), stacklevel=4)
+        elif self._shown:
             self.close()
             print(self._words(text), file=sys.stderr)
 

@@ -35,7 +35,7 @@ class Results:
 
     #: The experiment's name.
     name: str
-    #: Where `results.json`, `report.html`, the figures and the checkpoints are.
+    #: Where `results.json`, `report.html`, the figures, the checkpoints and the eigenvectors are.
     folder: pathlib.Path
     #: One for each combination of the sweep and each seed.
     runs: list[Run]
@@ -51,7 +51,7 @@ class Results:
         return cls(
             name=record["name"],
             folder=pathlib.Path(folder),
-            runs=[_run(run) for run in record["runs"]],
+            runs=[_run(run, pathlib.Path(folder)) for run in record["runs"]],
             claims=record.get("claims", []),
             record=record,
         )
@@ -103,12 +103,12 @@ class Results:
         return f"<p>{self!r}".replace("<Results", "Results").rstrip(">") + "</p>" + self.spectra._repr_html_()
 
 
-def _run(record: Mapping[str, Any]) -> Run:
+def _run(record: Mapping[str, Any], folder: pathlib.Path) -> Run:
     return Run(
         name=record["name"],
         seed=record.get("seed", 0),
         training=record["training"],
-        spectra=Spectra(Spectrum.from_record(probe) for probe in record["probes"]),
+        spectra=Spectra(Spectrum.from_record(probe, folder) for probe in record["probes"]),
         distances=record["distances"],
         record=record,
     )

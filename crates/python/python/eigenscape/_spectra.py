@@ -13,6 +13,7 @@ import numpy as np
 from ._arrays import as_numpy, is_torch, safetensors
 from ._errors import unusable
 from ._export import arguments, exported, save
+from ._labels import check_labels, class_count, outputs_of
 from ._native import EigenscapeError
 from ._progress import Progress
 from ._run import execute
@@ -39,6 +40,7 @@ def spectra(
     device: str = "cpu",
     seed: int = 0,
     *,
+    eigenvectors: int | None = None,
     batch_norm: str = "eval",
     output: None | str | int = None,
     classes: int | None = None,
@@ -55,13 +57,17 @@ def spectra(
     - `y`: class labels (integers) or real targets; none for `loss="output"`.
     - `loss`: "cross-entropy" (of class labels; mean squared error of real targets by default),
       `{"name": "huber", "delta": 0.5}`, "output" (the module's output is each sample's loss), ...
-    - `groups`: "full", "layers" (the weights of each convolution and linear layer), "parameters",
+    - `groups`: "full", "layers" (each weight of two or more dimensions: convolutions, linear layers,
+      embeddings, attention, recurrent layers), "parameters",
       "modules", "stages", names with `*`, rows of a tensor ("h.0.attn.c_attn.weight[0:768]").
     - `curvature`: "hessian", "gauss-newton", "residual", or several.
-    - `estimator`: `{"name": "lanczos", "steps": 64, "probes": 4}`, "gram" (every eigenvalue, where the
-      loss is proved to have an exact factor), "dense", "hutchinson", "trace".
+    - `estimator`: `{"name": "lanczos", "steps": 64, "probes": 4}` (errors are known from two probes on),
+      "gram" (every eigenvalue, where the loss is proved to have an exact factor; its matrices have
+      samples x classes x tokens or pixels with a label rows), "dense", "hutchinson", "trace".
     - `samples`: how many samples, drawn by the seed; all by default.
     - `dtype`: "f32" or "f64"; `device`: "cpu", "cuda:0", "cuda" or "auto".
+    - `eigenvectors`: how many eigenvectors to find beside each spectrum, by "lanczos", "gram" or "dense":
+      `spectra[0].eigenpairs[0].vector["fc.weight"]`.
     - `batch_norm`: "eval" (running statistics, no dropout) or "train".
     - `output`: which of several outputs, by name or number. `classes`: their number, where it is more
       than the largest label plus one. `memory`: what may be held, as "8GiB".
@@ -76,6 +82,7 @@ def spectra(
         "curvature": _list(curvature, "curvature"),
         "estimator": named(estimator, "estimator", _ESTIMATOR),
         "dtype": _dtype(dtype),
+        **given(eigenvectors=None if eigenvectors is None else count(eigenvectors, "eigenvectors")),
     }
     batch_norm = text(batch_norm, "batch_norm", '"eval" or "train"')
     model = {"name": "exported", "batch_norm": batch_norm, **given(output=_output(output))}
@@ -97,7 +104,9 @@ def spectra(
             program = exported(module, x)
             save(program, path)
             if classes is None and y is not None:
-                experiment["data"].update(given(classes=_classes(program, output, as_numpy(y, "y"))))
+                labels, outputs = as_numpy(y, "y"), outputs_of(program, output)
+                check_labels(labels, outputs, loss)
+                experiment["data"].update(given(classes=class_count(labels, outputs)))
         model["path"] = path
         data = _data(inputs, y, loss)
         try:
@@ -110,25 +119,20 @@ def spectra(
                 progress=progress,
                 words=plain_words,
             )
-            return results.spectra
+            return _with_vectors(results.spectra)
         except EigenscapeError as error:
             said = of_arguments(error)
-            said.partial = getattr(said.partial, "spectra", Spectra())
+            said.partial = _with_vectors(getattr(said.partial, "spectra", Spectra()))
             # The first error is of a file that the caller has not written.
             raise said from None
 
 
-def _classes(program: Any, output: str | int | None, y: np.ndarray) -> int | None:
-    """The number of classes, where the module has outputs for more than the labels `y` show."""
-    if y.dtype.kind not in "iu" or not y.size or output is not None:
-        return None
-    values = {node.name: node.meta.get("val") for node in program.graph.nodes}
-    shape = getattr(values.get(next(iter(program.graph_signature.user_outputs), None)), "shape", ())
-    if len(shape) != y.ndim + 1:
-        return None
-    places = [1, len(shape) - 1]
-    sizes = [shape[place] for place in places if [*shape[1:place], *shape[place + 1 :]] == list(y.shape[1:])]
-    return next((int(size) for size in sizes if isinstance(size, int) and size > int(y.max()) + 1), None)
+def _with_vectors(spectra: Spectra) -> Spectra:
+    """The spectra with their eigenvectors in memory, before the files are removed."""
+    for spectrum in spectra:
+        for pair in spectrum.eigenpairs:
+            pair.keep(pair.vector)
+    return spectra
 
 
 def _inputs(x: Any, module: Any) -> dict[str, np.ndarray]:

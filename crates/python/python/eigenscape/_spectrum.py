@@ -4,16 +4,44 @@ from __future__ import annotations
 
 import html
 import math
+import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from . import _native
+from ._arrays import from_safetensors
 
 #: A deviation of the sum of weights from 1 up to here is rounding.
 NO_MASS = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Eigenpair:
+    """An eigenvalue λ of a matrix H, with its eigenvector v of norm 1."""
+
+    #: λ, one of the eigenvalues (or converged Ritz values) of the spectrum.
+    value: float
+    #: ‖Hv − λv‖, measured: some eigenvalue of H lies within this distance of `value`.
+    residual: float
+    #: Σ vᵢ⁴: 1/P for a vector of equal elements, 1 for a single element, 3/P for a random direction.
+    inverse_participation_ratio: float
+    #: The file of the vector (safetensors), from `run`; `None` where the vector is in memory alone.
+    file: pathlib.Path | None
+
+    @cached_property
+    def vector(self) -> dict[str, np.ndarray]:
+        """v by the names of the group's parameters, in their shapes. Its element of largest magnitude is
+        positive. It is read from the file when it is first used.
+        """
+        return {} if self.file is None else from_safetensors(self.file.read_bytes())
+
+    def keep(self, vector: dict[str, np.ndarray]) -> None:
+        """Keeps a vector in memory, and forgets the file."""
+        vars(self).update(vector=vector, file=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +93,15 @@ class Spectrum:
     epoch: int = 0
     #: Which of several disjoint samples, where there are several.
     batch: int | None = None
+    #: The eigenvalues of largest magnitude with their eigenvectors, from the largest; empty unless they
+    #: were asked for. There may be fewer, where no more are non-zero or have converged.
+    eigenpairs: Sequence[Eigenpair] = field(default=(), repr=False)
     #: The record in `results.json` that this was made of.
     record: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Spectrum:
-        """The spectrum of a record in `results.json` (`runs[].probes[]`)."""
+    def from_record(cls, record: Mapping[str, Any], folder: pathlib.Path = pathlib.Path()) -> Spectrum:
+        """The spectrum of a record in `results.json` (`runs[].probes[]`) of a folder."""
         bounds = record.get("extreme_bounds")
         return cls(
             group=record["group"],
@@ -91,6 +122,7 @@ class Spectrum:
             seconds=record["seconds"],
             epoch=record["epoch"],
             batch=record.get("batch"),
+            eigenpairs=[_eigenpair(pair, folder) for pair in record.get("eigenpairs", [])],
             record=record,
         )
 
@@ -112,18 +144,15 @@ class Spectrum:
 
     @property
     def mass_at_zero(self) -> float | None:
-        """w₀, the share of eigenvalues that are zero or indistinguishable from it; `None` without a spectrum."""
+        """w₀, the share of eigenvalues that are zero or indistinguishable from it; `None` where it is
+        unknown: without a spectrum, and where Ritz values near zero stand for it.
+        """
         if not self._is_listed():
             return None
         mass = 1.0 - math.fsum(self.weights)
-        return mass if mass > NO_MASS else 0.0
-
-    @property
-    def eigenpairs(self) -> list[Mapping[str, Any]]:
-        """Eigenvectors as `results.json` has them, {value, residual, file}; empty where it has none, as
-        in results of this version.
-        """
-        return list(self.record.get("eigenpairs", []))
+        if mass > NO_MASS:
+            return mass
+        return 0.0 if self.exact else None
 
     def density(
         self, at: Sequence[float] | np.ndarray | None = None, sigma: float | None = None
@@ -265,6 +294,15 @@ class Spectra(list[Spectrum]):
 
     def _repr_html_(self) -> str:
         return table([spectrum._summary() for spectrum in self])
+
+
+def _eigenpair(record: Mapping[str, Any], folder: pathlib.Path) -> Eigenpair:
+    return Eigenpair(
+        value=record["value"],
+        residual=record["residual"],
+        inverse_participation_ratio=record["inverse_participation_ratio"],
+        file=folder / record["file"] if record["file"] else None,
+    )
 
 
 def _freedom(record: Mapping[str, Any]) -> float | None:

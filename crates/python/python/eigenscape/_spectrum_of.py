@@ -24,6 +24,7 @@ def spectrum_of(
     dimension: int | None = None,
     estimator: str | Mapping[str, Any] = "lanczos",
     *,
+    eigenvectors: int = 0,
     dtype: str | None = None,
     device: str | None = None,
     seed: int = 0,
@@ -40,6 +41,8 @@ def spectrum_of(
     - `dimension`: P, where `matvec` has no `shape`.
     - `estimator`: "lanczos", `{"name": "lanczos", "steps": 64, "probes": 8, "deflation": True}` (with
       error bars: several probes), "dense" (all eigenvalues, from P products), "hutchinson" (the trace).
+    - `eigenvectors`: how many of the largest in magnitude to find, by "lanczos" or "dense":
+      `spectrum.eigenpairs[0].vector["full"]`. There are fewer where no more have converged.
     - `dtype`: "f32" or "f64", the type of vectors and products; that of `matvec` by default, or "f64".
     - `memory`: bytes that may be held beside what products take; unlimited by default.
     - `check`: whether two products more see that H is symmetric.
@@ -49,19 +52,23 @@ def spectrum_of(
     """
     _fork.check()
     seed = count(seed, "seed")
+    eigenvectors = count(eigenvectors, "eigenvectors")
     products = _Products(matvec, dimension, dtype, device)
     if check:
         products.check(seed)
     name, settings = _estimator(estimator)
     bar = Bar(progress)
     try:
-        text = _native.spectrum_of(
-            products, products.dimension, products.dtype, name, json.dumps(settings), seed,
+        text, vectors = _native.spectrum_of(
+            products, products.dimension, products.dtype, name, json.dumps(settings), eigenvectors, seed,
             2**63 if memory is None else _bytes(memory), lambda done, total: bar.update("products", done, total),
         )  # fmt: skip
     finally:
         bar.close()
-    return Spectrum.from_record(json.loads(text))
+    spectrum = Spectrum.from_record(json.loads(text))
+    for pair, vector in zip(spectrum.eigenpairs, vectors):
+        pair.keep({"full": np.frombuffer(vector, products.numpy).copy()})
+    return spectrum
 
 
 class _Products:
@@ -73,13 +80,13 @@ class _Products:
         self.dtype = dtype or {"float32": "f32", "float64": "f64"}.get(own, "f64")
         if self.dtype not in ASYMMETRY:
             raise unusable(f'dtype is "{self.dtype}"', 'use "f32" or "f64"')
-        self._numpy = np.dtype("float32" if self.dtype == "f32" else "float64")
+        self.numpy = np.dtype("float32" if self.dtype == "f32" else "float64")
         device = device or (str(matvec.device) if is_torch(getattr(matvec, "device", None)) else None)
         self._vectors = _numpy_vectors if device is None else _torch_vectors(device)
         self._many = _of_many(matvec)
 
     def __call__(self, vectors: bytearray, count: int) -> bytes:
-        rows = np.frombuffer(vectors, dtype=self._numpy).reshape(count, self.dimension)
+        rows = np.frombuffer(vectors, dtype=self.numpy).reshape(count, self.dimension)
         return self.rows(rows).tobytes()
 
     def rows(self, vectors: np.ndarray) -> np.ndarray:
@@ -94,11 +101,11 @@ class _Products:
             raise unusable(f"products are of type {products.dtype}", "return real numbers")
         if not np.isfinite(products).all():
             raise failed("a product is not finite", "look at what the function returns for a random vector")
-        return np.ascontiguousarray(products, dtype=self._numpy)
+        return np.ascontiguousarray(products, dtype=self.numpy)
 
     def check(self, seed: int) -> None:
         """Raises an error unless uᵀHv = vᵀHu for two random vectors."""
-        both = np.random.default_rng(seed).standard_normal((2, self.dimension)).astype(self._numpy)
+        both = np.random.default_rng(seed).standard_normal((2, self.dimension)).astype(self.numpy)
         u, v = both.astype(np.float64)
         hu, hv = self.rows(both).astype(np.float64)
         # Norms of very small or large numbers would be 0 or infinite.

@@ -12,7 +12,8 @@ ARGUMENTS = {
     "probe.groups": "groups", "probe.curvature": "curvature", "probe.estimator": "estimator",
     "probe.samples": "samples", "probe.dtype": "dtype", "model.batch_norm": "batch_norm",
     "model.output": "output", "model": "module", "data.classes": "classes", "data": "x",
-    "loss": "loss", "memory": "memory", "device": "device", "seed": "seed",
+    "probe.eigenvectors": "eigenvectors", "loss": "loss", "memory": "memory", "device": "device",
+    "seed": "seed",
 }  # fmt: skip
 
 #: Phrases of messages that name places in a file, and what they mean here.

@@ -135,6 +135,7 @@ fn record(
         estimator: String::new(),
         exact: false,
         rounding: None,
+        orthogonality_loss: None,
         dimension,
         trace: 0.0,
         trace_stderr: None,

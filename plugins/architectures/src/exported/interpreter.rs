@@ -78,6 +78,7 @@ impl<'n> Interpreter<'n> {
     fn step(&mut self, graph: &'n Graph, node: &'n Node, number: usize, scope: &mut Scope) -> Result<()> {
         let name = operation(&node.target);
         let arguments = Arguments { operation: name, given: self.given(node)?, layout: layout(graph, node) };
+        self.check_factor(&arguments)?;
         let item = if name.starts_with("higher_order.") {
             self.applied(&arguments, scope)?
         } else {
@@ -89,6 +90,24 @@ impl<'n> Interpreter<'n> {
         let mut emitter = self.emitter(scope);
         let later = |name: &str| self.last_use.get(name).is_some_and(|last| *last > number);
         self.views.follow(node, name, &mut self.values, &mut emitter, &later)
+    }
+
+    /// Refuses a factor that may stand for the number of samples, where that is fixed in the graph
+    /// and another here: `x / x.shape[0]` is written as `x / 8`.
+    fn check_factor(&self, arguments: &Arguments<'n>) -> Result<()> {
+        let is_factor = ["aten.mul", "aten.div", "aten.mul_", "aten.div_"].contains(&arguments.operation);
+        let Some(exported) =
+            self.samples.exported.filter(|exported| is_factor && *exported != self.samples.count)
+        else {
+            return Ok(());
+        };
+        let is_it = |given: &Given| matches!(given, Given::Int(number) if *number == exported as i64);
+        if arguments.given.iter().any(|(_, given)| is_it(given)) {
+            let problem =
+                format!("its factor {exported} may be the number of samples, which is another here");
+            return Err(arguments.error(problem));
+        }
+        Ok(())
     }
 
     fn emitter<'c, 's>(&self, scope: &'c mut Scope<'s>) -> Emitter<'c, 's> {

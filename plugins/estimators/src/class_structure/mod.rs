@@ -13,7 +13,7 @@ use serde::Deserialize;
 use self::projections::Projections;
 use crate::{
     eigen::symmetric_eigenvalues,
-    gram::{self, Job, Rounding, Schedule, Side, Target, scheduled, sum},
+    gram::{self, Job, Needs, Rounding, Schedule, Side, Target, scheduled, sum},
 };
 
 /// How class means are computed.
@@ -98,7 +98,10 @@ impl ClassStructure {
     }
 
     fn scheduled<'a>(&self, operators: &[&'a dyn CurvatureOperator]) -> Result<Vec<(Job<'a>, Schedule)>> {
-        scheduled(operators, Side::Rows, self.parameters.max_rows, Projections::bytes)
+        scheduled(operators, Side::Rows, self.parameters.max_rows, |_, source| Needs {
+            beside: Projections::bytes(source.samples(), source.rank()),
+            ..Needs::default()
+        })
     }
 }
 
@@ -189,7 +192,8 @@ fn findings(target: &Target, Apart { whole, parts, means }: Apart, rounding: &Ro
         Spectrum::exact_above(target.dimension, cut, values.split_off(excess), 0)
     };
     let parts = parts.into_iter().map(|(name, values)| Ok((name.into(), spectrum(values)?)));
-    Ok(Findings { parts: parts.collect::<Result<_>>()?, estimate: spectrum(whole)?.into(), means })
+    let (parts, estimate) = (parts.collect::<Result<_>>()?, spectrum(whole)?.into());
+    Ok(Findings { estimate, parts, means, eigenpairs: Vec::new() })
 }
 
 /// Adds `class-structure` to the registry.

@@ -45,12 +45,42 @@ pub(super) fn bytes(n: usize) -> usize {
     size([n.saturating_add(WIDTH)], size_of::<Column>())
 }
 
-/// A band matrix, laid out as in [`zeros`], with the eigenvalues of the symmetric matrix with this
-/// lower half. The upper half is not read, and serves as workspace. After an interrupt, tiles are
-/// left out, so that not even the products of one panel are waited for.
-pub(super) fn banded(mut lower: Mat<f64>, interrupt: &Interrupt) -> Result<Vec<Column>> {
+/// A symmetric matrix A = Q B Qᵀ with a band matrix B, and the reflections whose product is Q.
+pub(super) struct Reduced {
+    /// B, laid out as in [`zeros`].
+    pub band: Vec<Column>,
+    /// The reflections' vectors, below the band.
+    vectors: Mat<f64>,
+    /// The reflections' scales, for each panel of WIDTH columns.
+    scales: Vec<Vec<f64>>,
+}
+
+impl Reduced {
+    /// x ← Qx: from an eigenvector of B to that of A.
+    pub fn transform_back(&self, x: &mut [f64]) {
+        let n = self.vectors.nrows();
+        for (panel, scales) in self.scales.iter().enumerate().rev() {
+            let (first, end) = (panel * WIDTH, n.min((panel + 1) * WIDTH));
+            for (c, scale) in scales.iter().enumerate().rev() {
+                let column = self.vectors.col(first + c).try_as_col_major();
+                let tail = column.map_or(&[][..], |column| &column.as_slice()[end + c + 1..]);
+                reflect(std::iter::once(&mut x[end + c..]), tail, *scale);
+            }
+        }
+    }
+}
+
+/// The band matrix of [`reduced`].
+pub(super) fn banded(lower: Mat<f64>, interrupt: &Interrupt) -> Result<Vec<Column>> {
+    Ok(reduced(lower, interrupt)?.band)
+}
+
+/// The symmetric matrix with this lower half, reduced to a band matrix in its memory. The upper
+/// half is not read, and serves as workspace. After an interrupt, tiles are left out, so that not
+/// even the products of one panel are waited for.
+pub(super) fn reduced(mut lower: Mat<f64>, interrupt: &Interrupt) -> Result<Reduced> {
     let n = lower.nrows();
-    let mut band = zeros(n);
+    let (mut band, mut all_scales) = (zeros(n), Vec::new());
     for first in (0..n).step_by(WIDTH) {
         let width = WIDTH.min(n - first);
         let end = first + width;
@@ -63,8 +93,9 @@ pub(super) fn banded(mut lower: Mat<f64>, interrupt: &Interrupt) -> Result<Vec<C
         let vectors = panel.as_ref().subcols(0, scales.len());
         transform(rest, vectors, &scales, above.subrows_mut(first, scales.len()), interrupt);
         interrupt.check()?;
+        all_scales.push(scales);
     }
-    Ok(band)
+    Ok(Reduced { band, vectors: lower, scales: all_scales })
 }
 
 /// QR factorisation by reflections, in place: R on and above the diagonal, below it the

@@ -2,6 +2,7 @@
 
 mod band;
 mod bulges;
+mod inverse;
 mod reflection;
 mod ritz;
 
@@ -12,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use eigenscape_core::{Error, Interrupt, Result};
+use eigenscape_core::{Error, Interrupt, Result, account::size};
 use eigenscape_runtime::Backend;
 use faer::{
     Mat, Par, Spec,
@@ -24,9 +25,10 @@ use faer::{
         tridiagonal_self_adjoint_evd,
     },
 };
+use rayon::prelude::*;
 
 pub use self::ritz::gauss_quadrature;
-pub(crate) use self::ritz::{Ritz, bytes_of_ritz_values, ritz_projections, ritz_values};
+pub(crate) use self::ritz::{Ritz, bytes_of_ritz_values, ritz_projections, ritz_values, ritz_vectors};
 
 /// The number of rows from which a matrix exceeds the caches.
 const LARGE: usize = 1024;
@@ -76,17 +78,68 @@ pub(crate) fn eigenvalues_for(
     lower: Mat<f64>,
     interrupt: &Interrupt,
 ) -> Result<Vec<f64>> {
-    if let Some(backend) = backend {
-        let columns: Option<Vec<&[f64]>> = (0..lower.ncols())
-            .map(|j| lower.col(j).try_as_col_major().map(|column| column.as_slice()))
-            .collect();
-        if let Some(columns) = columns
-            && let Some(values) = backend.eigenvalues(&columns)?
-        {
-            return Ok(values);
-        }
+    match by_backend(backend, &lower)? {
+        Some(values) => Ok(values),
+        None => symmetric_eigenvalues(lower, interrupt),
     }
-    symmetric_eigenvalues(lower, interrupt)
+}
+
+/// The eigenvalues by the backend; `None` where it leaves them to the host.
+fn by_backend(backend: Option<&dyn Backend>, lower: &Mat<f64>) -> Result<Option<Vec<f64>>> {
+    let columns = (0..lower.ncols()).map(|j| lower.col(j).try_as_col_major().map(|column| column.as_slice()));
+    match (backend, columns.collect::<Option<Vec<&[f64]>>>()) {
+        (Some(backend), Some(columns)) => Ok(backend.eigenvalues(&columns)?),
+        _ => Ok(None),
+    }
+}
+
+/// An eigenvalue with its unit eigenvector.
+pub(crate) type Pair = (f64, Vec<f64>);
+
+/// The eigenvalues of [`eigenvalues_for`], with the same bits, and orthonormal eigenvectors of the
+/// `count` largest in magnitude, from the largest; fewer where fewer are not zero.
+///
+/// Only `count` eigenvectors are computed: by inverse iteration with the band matrix, whose
+/// factorisation takes time proportional to n (`inverse.rs`), and the reflections that lead back
+/// from it. An iteration with the matrix itself would need fewer operations where eigenvalues are
+/// well separated, but may not converge where they are not.
+pub(crate) fn largest_pairs(
+    backend: Option<&dyn Backend>,
+    lower: Mat<f64>,
+    count: usize,
+    interrupt: &Interrupt,
+) -> Result<(Vec<f64>, Vec<Pair>)> {
+    let n = lower.nrows();
+    let known = match by_backend(backend, &lower)? {
+        None if n < LARGE => Some(symmetric_eigenvalues(lower.clone(), interrupt)?),
+        known => known,
+    };
+    let reduced = band::reduced(lower, interrupt)?;
+    let values = match known {
+        Some(values) => values,
+        None => {
+            let (diagonal, below) = bulges::tridiagonal(reduced.band.clone(), n, interrupt)?;
+            until(interrupt, move || tridiagonal_eigenvalues(&diagonal, &below))?
+        }
+    };
+    let mut largest: Vec<f64> = values.iter().copied().filter(|value| *value != 0.0).collect();
+    largest.sort_by(|a, b| b.abs().total_cmp(&a.abs()));
+    largest.truncate(count);
+    let mut vectors = inverse::eigenvectors(&reduced.band, n, &largest, interrupt)?;
+    vectors.par_iter_mut().try_for_each(|vector| {
+        reduced.transform_back(vector);
+        interrupt.check()
+    })?;
+    Ok((values, largest.into_iter().zip(vectors).collect()))
+}
+
+/// Bytes that [`largest_pairs`] takes in addition to what its eigenvalues alone take.
+pub(crate) fn bytes_of_pairs(n: usize, count: usize) -> usize {
+    // A small matrix is copied for its eigenvalues. The factorisation follows, beside the band.
+    let copy = if n < LARGE { size([n, n], size_of::<f64>()) } else { 0 };
+    let band = if n < LARGE { band::bytes(n) } else { 0 };
+    let vectors = size([n, count], size_of::<f64>());
+    copy.max(band.saturating_add(inverse::bytes(n))).saturating_add(vectors)
 }
 
 /// Bytes that [`symmetric_eigenvalues`] takes in addition to a matrix of n rows and a few vectors.
@@ -169,6 +222,10 @@ mod tests {
         symmetric_eigenvalues(lower, &Interrupt::default()).unwrap()
     }
 
+    fn pairs(lower: Mat<f64>, count: usize) -> (Vec<f64>, Vec<Pair>) {
+        largest_pairs(None, lower, count, &Interrupt::default()).unwrap()
+    }
+
     fn by_way_of_a_band(lower: Mat<f64>) -> Vec<f64> {
         let n = lower.nrows();
         let never = Interrupt::default();
@@ -184,6 +241,7 @@ mod tests {
         let matrix = || lower(LARGE, |i, j| if i == j { 2.0 } else { 1.0 / (1 + i - j) as f64 });
         assert!(symmetric_eigenvalues(matrix(), &requested).is_err_and(is_interrupted));
         let band = band::banded(matrix(), &never).unwrap();
+        assert!(inverse::eigenvectors(&band, LARGE, &[1.0], &requested).is_err_and(is_interrupted));
         assert!(bulges::tridiagonal(band, LARGE, &requested).is_err_and(is_interrupted));
         let start = std::time::Instant::now();
         let endless = || -> Result<()> {
@@ -249,6 +307,69 @@ mod tests {
             let largest = expected[n - 1].max(-expected[0]);
             println!("{name}");
             assert_close(&by_way_of_a_band(matrix), &expected, 1e-14 * largest);
+        }
+    }
+
+    /// Asserts that the pairs are those of the largest eigenvalues in magnitude: residuals and
+    /// orthonormality up to rounding.
+    #[track_caller]
+    fn assert_pairs(name: &str, matrix: &Mat<f64>, (values, pairs): &(Vec<f64>, Vec<Pair>), count: usize) {
+        let n = matrix.nrows();
+        let entry = |i: usize, j: usize| matrix[(i.max(j), i.min(j))];
+        assert_eq!(*values, eigenvalues(matrix.clone()), "{name}");
+        let mut largest: Vec<f64> = values.clone();
+        largest.sort_by(|a, b| b.abs().total_cmp(&a.abs()));
+        let tolerance = 1e-14 * (n as f64).sqrt();
+        let norm = largest[0].abs();
+        assert_eq!(pairs.iter().map(|pair| pair.0).collect::<Vec<_>>(), largest[..count], "{name}");
+        for (k, (value, v)) in pairs.iter().enumerate() {
+            let row = |i: usize| (0..n).map(|j| entry(i, j) / norm * v[j]).sum::<f64>();
+            let residual = (0..n).map(|i| (row(i) - value / norm * v[i]).powi(2)).sum::<f64>().sqrt();
+            assert!(residual < 10.0 * tolerance, "{name}: residual {residual:e} of pair {k}");
+            for (l, (_, w)) in pairs[..=k].iter().enumerate() {
+                let dot: f64 = v.iter().zip(w).map(|(v, w)| v * w).sum();
+                let expected = f64::from(u8::from(k == l));
+                assert!((dot - expected).abs() < tolerance, "{name}: {k} and {l} have {dot}");
+            }
+        }
+    }
+
+    #[test]
+    fn eigenvectors_of_any_matrix_are_orthonormal() {
+        let one = |i: usize, j: usize| noise(i, 0) * noise(j, 0);
+        let block = |i: usize, j: usize| if i / 3 == j / 3 { 1.0 + f64::from(u8::from(i == j)) } else { 0.0 };
+        let n = 150;
+        let near = |i: usize, j: usize| block(i, j) + 1e-12 * noise(i, j);
+        let cases: [(&str, Mat<f64>, usize); 11] = [
+            ("zero", lower(n, |_, _| 0.0), 0),
+            ("of rank one", lower(n, one), 1),
+            ("indefinite", lower(n, noise), 12),
+            ("all vectors", lower(70, noise), 70),
+            ("graded", lower(n, |i, j| noise(i, j) * (-0.2 * (i + j) as f64).exp()), 5),
+            ("huge", lower(n, |i, j| 1e200 * noise(i, j)), 3),
+            ("tiny", lower(n, |i, j| 1e-200 * noise(i, j)), 3),
+            ("identity", lower(n, |i, j| f64::from(u8::from(i == j))), 20),
+            ("eigenvalues of multiplicity 50 and 100", lower(n, block), 60),
+            ("clusters of eigenvalues", lower(n, near), 60),
+            ("opposite pairs", lower(n, |i, j| if i + j == n - 1 { 1.0 } else { 0.0 }), 7),
+        ];
+        for (name, matrix, count) in cases {
+            let found = pairs(matrix.clone(), count.max(1));
+            assert_pairs(name, &matrix, &found, count);
+        }
+        for n in [1, 2, 3, 31, 32, 33, 34, 64, 65, 97, 129, LARGE + 1] {
+            let matrix = lower(n, |_, j| (j + 1) as f64);
+            let found = pairs(matrix.clone(), 4);
+            assert_pairs(&format!("{n} rows"), &matrix, &found, n.min(4));
+        }
+    }
+
+    #[test]
+    fn eigenvectors_are_the_same_on_any_number_of_threads() {
+        for n in [400, LARGE + 100] {
+            let run = |threads| on_threads(threads, || pairs(lower(n, noise), 5));
+            let found = run(1);
+            assert!([2, 3, 4].into_iter().all(|threads| run(threads) == found), "{n}");
         }
     }
 

@@ -38,6 +38,25 @@ pub(crate) fn ritz_projections(
     off_diagonal: &[f64],
     vector: &[f64],
 ) -> Result<Vec<(Ritz, f64)>> {
+    let (n, (values, vectors)) = (diagonal.len(), decomposed(diagonal, off_diagonal)?);
+    let values = values.column_vector();
+    let along = |k| vector.iter().enumerate().map(|(i, x)| x * vectors[(i, k)]).sum();
+    let ritz = |k| Ritz { value: values[k], first: vectors[(0, k)], last: vectors[(n - 1, k)] };
+    Ok((0..n).map(|k| (ritz(k), along(k))).collect())
+}
+
+/// The unit eigenvectors of the eigenvalues at these indices of [`ritz_values`].
+pub(crate) fn ritz_vectors(
+    diagonal: &[f64],
+    off_diagonal: &[f64],
+    indices: &[usize],
+) -> Result<Vec<Vec<f64>>> {
+    let (_, vectors) = decomposed(diagonal, off_diagonal)?;
+    Ok(indices.iter().map(|&k| vectors.col(k).iter().copied().collect()).collect())
+}
+
+/// The eigenvalues, ascending, and the eigenvectors of a Jacobi matrix.
+fn decomposed(diagonal: &[f64], off_diagonal: &[f64]) -> Result<(Diag<f64>, Mat<f64>)> {
     let n = diagonal.len();
     let (t, e) = (diag(n, diagonal), diag(n, off_diagonal));
     let mut values = Diag::<f64>::zeros(n);
@@ -47,10 +66,7 @@ pub(crate) fn ritz_projections(
     let out = Some(vectors.as_mut());
     tridiagonal_self_adjoint_evd(t.as_ref(), e.as_ref(), values.as_mut(), out, Par::Seq, stack, parameters())
         .map_err(no_convergence)?;
-    let values = values.column_vector();
-    let along = |k| vector.iter().enumerate().map(|(i, x)| x * vectors[(i, k)]).sum();
-    let ritz = |k| Ritz { value: values[k], first: vectors[(0, k)], last: vectors[(n - 1, k)] };
-    Ok((0..n).map(|k| (ritz(k), along(k))).collect())
+    Ok((values, vectors))
 }
 
 /// Bytes that [`ritz_values`] takes for a matrix of order `n`: its eigenvectors, scratch space and

@@ -3,17 +3,17 @@
 use faer::Mat;
 
 /// Removes the rows and columns with the smallest diagonal entries, which sum to at most `share` of
-/// the trace, from the symmetric matrix with this lower half. Returns the remaining matrix and the
-/// sum of the dropped entries.
+/// the trace, from the symmetric matrix with this lower half. Returns the remaining matrix, the
+/// indices of its rows and the sum of the dropped entries.
 ///
 /// The matrix is ΦΦᵀ or ΦᵀΦ, and a diagonal entry is the squared norm of a row (or column) φ of Φ.
 /// Without a row, ΦᵀΦ loses φφᵀ ⪰ 0 (without a column, ΦΦᵀ does): eigenvalues can only decrease,
 /// and none by more than the sum of the dropped entries (Weyl).
-pub(super) fn smallest(mut lower: Mat<f64>, share: f64) -> (Mat<f64>, f64) {
-    if share == 0.0 {
-        return (lower, 0.0);
-    }
+pub(super) fn smallest(mut lower: Mat<f64>, share: f64) -> (Mat<f64>, Vec<usize>, f64) {
     let n = lower.nrows();
+    if share == 0.0 {
+        return (lower, (0..n).collect(), 0.0);
+    }
     let diagonal: Vec<f64> = lower.diagonal().column_vector().iter().copied().collect();
     let allowed = share * diagonal.iter().sum::<f64>();
     let mut ascending: Vec<usize> = (0..n).collect();
@@ -33,7 +33,7 @@ pub(super) fn smallest(mut lower: Mat<f64>, share: f64) -> (Mat<f64>, f64) {
         }
     }
     lower.truncate(kept.len(), kept.len());
-    (lower, sum)
+    (lower, kept, sum)
 }
 
 #[cfg(test)]
@@ -50,8 +50,9 @@ mod tests {
             (0.19, 0.75, vec![0, 2, 4]),
             (1.0, 5.0, vec![2]),
         ] {
-            let (rest, sum) = smallest(matrix.clone(), share);
+            let (rest, rows, sum) = smallest(matrix.clone(), share);
             assert_eq!((rest.nrows(), rest.ncols(), sum), (kept.len(), kept.len(), dropped), "{share}");
+            assert_eq!(rows, kept, "{share}");
             for j in 0..kept.len() {
                 assert!((j..kept.len()).all(|i| rest[(i, j)] == matrix[(kept[i], kept[j])]), "{share}");
             }

@@ -11,10 +11,14 @@ pub(crate) mod sum;
 mod target;
 mod tiles;
 mod values;
+mod vectors;
 
+use std::num::NonZeroUsize;
+
+use candle_core::Tensor;
 use eigenscape_core::{
-    Account, Context, CurvatureOperator, Error, Estimate, Interrupt, ProbeEstimator, Registry, Result,
-    Spectrum,
+    Account, Context, CurvatureOperator, Error, Estimate, FactorSource, Findings, Interrupt, ProbeEstimator,
+    Registry, Result, Spectrum,
 };
 use eigenscape_runtime::Backend;
 use faer::Mat;
@@ -26,7 +30,10 @@ pub(crate) use self::{
     schedule::Schedule,
     target::{Job, Side, Target},
 };
-use crate::eigen::eigenvalues_for;
+use crate::{
+    eigen::{Pair, bytes_of_pairs, eigenvalues_for, largest_pairs},
+    eigenpairs::{self, measured, oriented_as},
+};
 
 /// Parameters of `gram`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
@@ -81,9 +88,16 @@ impl Default for GramParameters {
 ///
 /// `products` of the spectrum is 0: the factor costs backward passes, but no operator-vector
 /// product.
+///
+/// Eigenvectors are those of ΦᵀΦ, or Φᵀu/√λ for an eigenvector u of ΦΦᵀ, which takes one more pass
+/// over the rows (see `vectors.rs`). Their residuals are measured with the operator, one product
+/// each. With dropped rows they are the eigenvectors of the remaining matrix, and the residuals,
+/// of the operator with all rows, show the difference.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Gram {
     parameters: GramParameters,
+    /// The number of eigenvectors.
+    eigenvectors: usize,
 }
 
 impl Gram {
@@ -96,7 +110,70 @@ impl Gram {
         if !(0.0..1.0).contains(&drop) {
             return Err(Error::input("drop", format!("is {drop}"), "it must be at least 0 and below 1"));
         }
-        Ok(Self { parameters })
+        Ok(Self { parameters, eigenvectors: 0 })
+    }
+
+    fn scheduled<'a>(&self, operators: &[&'a dyn CurvatureOperator]) -> Result<Vec<(Job<'a>, Schedule)>> {
+        let count = self.eigenvectors;
+        scheduled(operators, Side::Smaller, self.parameters.max_rows, |target, _| {
+            let (each, number) = (count.min(target.n()), target.operator.dtype().size_in_bytes());
+            if each == 0 {
+                // Eigenvalues alone are computed in the memory of the matrix.
+                return Needs::default();
+            }
+            let of_pairs = eigenpairs::bytes(target.dimension, each, number);
+            Needs {
+                of_pairs: bytes_of_pairs(target.n(), each),
+                vectors: vectors::bytes(target, count).saturating_add(of_pairs),
+                ..Needs::default()
+            }
+        })
+    }
+
+    fn findings(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Findings>> {
+        let interrupt = &context.interrupt;
+        let mut all: Vec<Option<Findings>> = vec![None; operators.len()];
+        for (job, schedule) in self.scheduled(operators)? {
+            let rounding = Rounding::measured(&job, &schedule, interrupt)?;
+            let backend = job.targets.first().and_then(|target| target.operator.backend());
+            let found =
+                sum::each(&job, &schedule, interrupt, |matrix| self.found(matrix, backend, interrupt))?;
+            let found =
+                job.targets.iter().zip(found).map(|(target, found)| found.spectrum(target, &rounding));
+            let (spectra, pairs): (Vec<Spectrum>, Vec<Vec<Pair>>) =
+                found.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+            let pairs = vectors::of_operators(&job, &schedule, pairs, interrupt)?;
+            for ((target, spectrum), pairs) in job.targets.iter().zip(spectra).zip(pairs) {
+                let dtype = target.operator.dtype();
+                let oriented = |(value, vector)| Ok((value, oriented_as(dtype, vector)?));
+                let pairs: Vec<(f64, Tensor)> = pairs.into_iter().map(oriented).collect::<Result<_>>()?;
+                for &index in &target.operators {
+                    let eigenpairs = measured(operators[index], &pairs, context.progress)?;
+                    let spectrum = Spectrum { products: eigenpairs.len(), ..spectrum.clone() };
+                    all[index] = Some(Findings { eigenpairs, ..Estimate::from(spectrum).into() });
+                }
+            }
+        }
+        Ok(all.into_iter().flatten().collect())
+    }
+
+    /// From the lower half of the matrix, after dropping rows of at most the share `drop` of the
+    /// trace; `backend` is that of the operator.
+    fn found(&self, lower: Mat<f64>, backend: Option<&dyn Backend>, interrupt: &Interrupt) -> Result<Found> {
+        let (n, trace) = (lower.nrows(), lower.diagonal().column_vector().iter().sum());
+        let (lower, kept, dropped) = drop::smallest(lower, self.parameters.drop);
+        let (eigenvalues, mut pairs) = match self.eigenvectors {
+            0 => (eigenvalues_for(backend, lower, interrupt)?, Vec::new()),
+            count => largest_pairs(backend, lower, count, interrupt)?,
+        };
+        if kept.len() < n {
+            pairs.iter_mut().for_each(|(_, vector)| {
+                let mut whole = vec![0.0; n];
+                kept.iter().zip(&*vector).for_each(|(row, x)| whole[*row] = *x);
+                *vector = whole;
+            });
+        }
+        Ok(Found { eigenvalues, pairs, trace: (dropped > 0.0).then_some(trace) })
     }
 }
 
@@ -106,27 +183,28 @@ impl ProbeEstimator for Gram {
     }
 
     fn estimate_all(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Estimate>> {
-        let interrupt = &context.interrupt;
-        let mut spectra: Vec<Option<Spectrum>> = vec![None; operators.len()];
-        for (job, schedule) in scheduled(operators, Side::Smaller, self.parameters.max_rows, nothing)? {
-            let rounding = Rounding::measured(&job, &schedule, interrupt)?;
-            let backend = job.targets.first().and_then(|target| target.operator.backend());
-            let found = |matrix| Found::new(matrix, self.parameters.drop, backend, interrupt);
-            let found = sum::each(&job, &schedule, interrupt, found)?;
-            for (target, found) in job.targets.iter().zip(found) {
-                let spectrum = found.spectrum(target, &rounding)?;
-                target.operators.iter().for_each(|&index| spectra[index] = Some(spectrum.clone()));
-            }
-        }
-        Ok(spectra.into_iter().flatten().map(Estimate::from).collect())
+        let found = Self { eigenvectors: 0, ..*self }.findings(operators, context)?;
+        Ok(found.into_iter().map(|findings| findings.estimate).collect())
+    }
+
+    fn estimate_parts(
+        &self,
+        operators: &[&dyn CurvatureOperator],
+        context: &Context,
+    ) -> Result<Vec<Findings>> {
+        self.findings(operators, context)
+    }
+
+    fn with_eigenvectors(self: Box<Self>, count: NonZeroUsize) -> Option<Box<dyn ProbeEstimator>> {
+        Some(Box::new(Self { eigenvectors: count.get(), ..*self }))
     }
 
     fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
-        scheduled(operators, Side::Smaller, self.parameters.max_rows, nothing).map(|_| ())
+        self.scheduled(operators).map(|_| ())
     }
 
     fn memory(&self, operators: &[&dyn CurvatureOperator], _allowed: usize) -> Result<Account> {
-        memory(&scheduled(operators, Side::Smaller, self.parameters.max_rows, nothing)?)
+        memory(&self.scheduled(operators)?)
     }
 
     fn eigenvalues(&self, operator: &dyn CurvatureOperator) -> usize {
@@ -137,8 +215,8 @@ impl ProbeEstimator for Gram {
         true
     }
 
-    fn products(&self, _dimension: usize) -> usize {
-        0
+    fn products(&self, dimension: usize) -> usize {
+        self.eigenvectors.min(dimension)
     }
 
     fn description(&self) -> String {
@@ -150,18 +228,31 @@ impl ProbeEstimator for Gram {
     }
 }
 
-/// The jobs for these operators, each with its schedule. `beside(samples, rank)` is the number of
-/// bytes that processing a finished matrix takes in addition to the matrix itself, for that many
-/// samples with `rank` rows each.
+/// Bytes that a target needs in addition to its matrix.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Needs {
+    /// For processing the finished matrix.
+    pub beside: usize,
+    /// For computing eigenvectors of the matrix, once no rows are multiplied any more.
+    pub of_pairs: usize,
+    /// For eigenvectors, until all targets are finished.
+    pub vectors: usize,
+}
+
+/// The jobs for these operators, each with its schedule. `needs(target, source)` are those of a
+/// target of a job with this source.
 pub(crate) fn scheduled<'a>(
     operators: &[&'a dyn CurvatureOperator],
     side: Side,
     max_rows: usize,
-    beside: fn(usize, usize) -> usize,
+    needs: impl Fn(&Target, &dyn FactorSource) -> Needs,
 ) -> Result<Vec<(Job<'a>, Schedule)>> {
     let jobs = Job::all(operators, side)?.into_iter().map(|mut job| {
-        let bytes = beside(job.source.samples(), job.source.rank());
-        job.targets.iter_mut().for_each(|target| target.beside = bytes);
+        for target in &mut job.targets {
+            let of_target = needs(target, &*job.source);
+            (target.beside, target.of_pairs) = (of_target.beside, of_target.of_pairs);
+            job.vectors = job.vectors.saturating_add(of_target.vectors);
+        }
         job.targets.iter().try_for_each(|target| check_rows(target, max_rows))?;
         let schedule = Schedule::new(&job)?;
         Ok((job, schedule))
@@ -179,11 +270,6 @@ pub(crate) fn memory(jobs: &[(Job, Schedule)]) -> Result<Account> {
 pub(crate) fn eigenvalues(operator: &dyn CurvatureOperator) -> usize {
     let rows = operator.factor().map(|factor| factor.source.samples().saturating_mul(factor.source.rank()));
     rows.unwrap_or(usize::MAX).min(operator.dimension())
-}
-
-/// The `beside` of `gram`: eigenvalues are computed in the memory of the matrix.
-fn nothing(_samples: usize, _rank: usize) -> usize {
-    0
 }
 
 fn check_rows(target: &Target, max_rows: usize) -> Result<()> {
@@ -205,25 +291,19 @@ fn check_rows(target: &Target, max_rows: usize) -> Result<()> {
 struct Found {
     /// Ascending.
     eigenvalues: Vec<f64>,
+    /// The largest, with eigenvectors of the matrix.
+    pairs: Vec<Pair>,
     /// The full trace, where rows were dropped.
     trace: Option<f64>,
 }
 
 impl Found {
-    /// From the lower half of the matrix, after dropping rows of at most the share `drop` of the
-    /// trace; `backend` is that of the operator.
-    fn new(lower: Mat<f64>, drop: f64, backend: Option<&dyn Backend>, interrupt: &Interrupt) -> Result<Self> {
-        let trace = lower.diagonal().column_vector().iter().sum();
-        let (lower, dropped) = drop::smallest(lower, drop);
-        let eigenvalues = eigenvalues_for(backend, lower, interrupt)?;
-        Ok(Self { eigenvalues, trace: (dropped > 0.0).then_some(trace) })
-    }
-
-    /// The operator's spectrum.
-    fn spectrum(self, target: &Target, rounding: &Rounding) -> Result<Spectrum> {
+    /// The operator's spectrum, and the pairs of the eigenvalues that it lists.
+    fn spectrum(mut self, target: &Target, rounding: &Rounding) -> Result<(Spectrum, Vec<Pair>)> {
         let cut = rounding.of_eigenvalues(target, &self.eigenvalues);
+        self.pairs.retain(|(value, _)| *value > cut);
         let exact = Spectrum::exact_above(target.dimension, cut, self.eigenvalues, 0)?;
-        Ok(match self.trace {
+        let spectrum = match self.trace {
             // No eigenvalue decreases by more than the dropped part of the trace.
             Some(trace) => {
                 let dropped = (trace - exact.trace).max(0.0);
@@ -232,7 +312,8 @@ impl Found {
                 Spectrum { exact: false, trace, residuals, extreme_bounds, ..exact }
             }
             None => exact,
-        })
+        };
+        Ok((spectrum, self.pairs))
     }
 }
 
@@ -408,8 +489,7 @@ mod tests {
                 assert_close(&found.eigenvalues, &expected.eigenvalues, tolerance);
             }
             let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|o| o as _).collect();
-            let schedule =
-                &super::scheduled(&operators, super::Side::Smaller, usize::MAX, super::nothing).unwrap()[0].1;
+            let schedule = &Gram::default().scheduled(&operators).unwrap()[0].1;
             splits.insert(schedule.parts.iter().map(|part| part.blocks).collect::<Vec<_>>());
         }
         assert!(splits.contains(&vec![1]), "all at once");

@@ -11,7 +11,10 @@ use super::{
     tiles::{Destination, Tile},
     values::{Reader, read},
 };
-use crate::float::Float;
+use crate::{
+    float::Float,
+    tiles::{places, ranges, split},
+};
 
 /// Approximate number of rows and columns of the block of inner products of inputs that is computed
 /// at a time.
@@ -55,6 +58,39 @@ impl<'a> Outer<'a> {
             1 => phi.single(&psi, tile),
             _ => phi.several(&psi, tile, interrupt),
         })
+    }
+
+    /// Adds Φᵀu, o × i in row-major order, for one coefficient per row: Σₙₚ (Σᵣ uₙᵣ lₙᵣₚ) ⊗ xₙₚ.
+    /// About `slab` numbers of the inner sums are held at a time. Each tile is one task, so that the
+    /// bits do not depend on the number of threads.
+    pub fn pull_back(&self, u: &[f64], out: &mut [f64], slab: usize) {
+        let &Self { left, right, rank, positions, o, i } = self;
+        let (of_left, of_right) = (positions * o, positions * i);
+        let samples = u.len() / rank.max(1);
+        let step = (slab / of_left.max(1)).clamp(1, samples.max(1));
+        let (down, across) = (ranges(i, 1), ranges(o, 1));
+        for first in (0..samples).step_by(step) {
+            let end = samples.min(first + step);
+            let mut sums = vec![0.0; (end - first) * of_left];
+            sums.par_chunks_mut(of_left.max(1)).zip(first..end).for_each(|(sum, n)| {
+                for row in n * rank..(n + 1) * rank {
+                    let cotangents = &left[row * of_left..][..of_left];
+                    sum.iter_mut().zip(cotangents).for_each(|(sum, l)| *sum += u[row] * l);
+                }
+            });
+            let rows = (end - first) * positions;
+            let sums = MatRef::from_row_major_slice(&sums, rows, o);
+            let inputs = MatRef::from_row_major_slice(&right[first * of_right..end * of_right], rows, i);
+            // The transpose of `out`, in column-major order.
+            let tiles =
+                split(MatMut::from_column_major_slice_mut(&mut *out, i, o), &down, &across, |_, _| true);
+            let places = places(&down, &across, |_, _| true);
+            tiles.into_par_iter().zip(places).for_each(|(tile, (rows, columns))| {
+                let inputs = inputs.subcols(rows.start, rows.len()).transpose();
+                let sums = sums.subcols(columns.start, columns.len());
+                matmul(tile, Accum::Add, inputs, sums, 1.0, Par::Seq);
+            });
+        }
     }
 
     /// One tile for a single position (P = 1): ⟨l ⊗ x, l' ⊗ x'⟩ = ⟨l, l'⟩⟨x, x'⟩.

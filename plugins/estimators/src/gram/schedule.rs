@@ -88,7 +88,8 @@ impl Schedule {
             let samples = need.samples.div_ceil(part.blocks);
             Ok(Account::of("Gram matrices", need.fixed(&part.variables))
                 .with("rows of the factor", need.stored(part, samples))
-                .with("the passes that compute them", part.evaluating.min(columns.evaluating(samples))))
+                .with("the passes that compute them", part.evaluating.min(columns.evaluating(samples)))
+                .with("eigenvectors", job.vectors))
         });
         let accounts = accounts.collect::<Result<Vec<_>>>()?;
         Ok(accounts.into_iter().max_by_key(Account::total).unwrap_or_default())
@@ -113,7 +114,8 @@ struct Need<'a> {
 
 impl<'a> Need<'a> {
     fn new(job: &'a Job, variables: &[usize], columns: &dyn FactorColumns) -> Result<Self> {
-        let (allowed, sizes, placed) = (job.source.memory(), columns.sizes(), columns.placed().is_some());
+        let allowed = job.source.memory().saturating_sub(job.vectors);
+        let (sizes, placed) = (columns.sizes(), columns.placed().is_some());
         for target in &job.targets {
             let size = |variable: &usize| variables.binary_search(variable).ok().map(|i| sizes[i].columns);
             if target.variables.iter().filter_map(size).sum::<usize>() != target.dimension {
@@ -150,17 +152,17 @@ impl<'a> Need<'a> {
 
     /// Bytes that do not depend on the number of samples: matrices and temporaries in f64.
     fn fixed(&self, part: &Range<usize>) -> usize {
-        let matrices = self.living(part).fold(0, |sum: usize, target| sum.saturating_add(target.bytes()));
+        let sum = |bytes: fn(&Target) -> usize| self.living(part).map(bytes).fold(0, usize::saturating_add);
+        let matrices = sum(|target| target.bytes());
         let slabs = self.living(part).map(|target| match (self.placed, target.by_columns()) {
             (true, true) => PLACED_SLABS * self.slab.max(target.dimension),
             (true, false) => PLACED_SLABS * self.slab.max(self.rank * self.rank),
             (false, true) => 3 * self.slab.max(self.rank * target.dimension),
             (false, false) => 2 * self.slab,
         });
-        // The band matrices of the eigenproblems are allocated after the slabs are freed.
-        let bands =
-            self.living(part).fold(0, |sum: usize, target| sum.saturating_add(bytes_of_band(target.n())));
-        matrices.saturating_add(bands.max(size_of::<f64>() * slabs.max().unwrap_or(0)))
+        // Eigenproblems are solved after the slabs are freed.
+        let eigenproblems = sum(|target| bytes_of_band(target.n()).saturating_add(target.of_pairs));
+        matrices.saturating_add(eigenproblems.max(size_of::<f64>() * slabs.max().unwrap_or(0)))
     }
 
     /// Bytes per sample: its stored rows, and the f64 copy of its outer products for one variable

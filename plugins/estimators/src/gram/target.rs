@@ -20,6 +20,8 @@ pub(crate) struct Target<'a> {
     pub rows: usize,
     /// Bytes that processing the finished matrix takes in addition to it.
     pub beside: usize,
+    /// Bytes that computing eigenvectors of the matrix takes.
+    pub of_pairs: usize,
     side: Side,
 }
 
@@ -36,6 +38,8 @@ pub(crate) enum Side {
 pub(crate) struct Job<'a> {
     pub source: Arc<dyn FactorSource>,
     pub targets: Vec<Target<'a>>,
+    /// Bytes of eigenvectors that are held until all targets are finished.
+    pub vectors: usize,
 }
 
 impl Target<'_> {
@@ -94,7 +98,7 @@ impl<'a> Job<'a> {
             let known = jobs.iter().position(same);
             let job = known.unwrap_or(jobs.len());
             if known.is_none() {
-                jobs.push(Self { source, targets: Vec::new() });
+                jobs.push(Self { source, targets: Vec::new(), vectors: 0 });
             }
             jobs[job].add(index, *operator, variables, dimension, side);
         }
@@ -133,6 +137,7 @@ impl<'a> Job<'a> {
                 dimension,
                 rows: self.source.samples() * self.source.rank(),
                 beside: 0,
+                of_pairs: 0,
                 side,
             }),
         }

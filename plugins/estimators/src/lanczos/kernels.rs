@@ -11,7 +11,10 @@ use eigenscape_runtime::arch;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::pieces::{PIECE, PIECES, Pieces};
+use super::{
+    pieces::{PIECE, PIECES, Pieces},
+    stored::Widened,
+};
 use crate::float::Float;
 
 /// Basis vectors that are subtracted in one pass over a piece of `w`.
@@ -19,8 +22,13 @@ const GROUP: usize = 4;
 /// Independent sums in a dot product, for the processor's vector units.
 const LANES: usize = 16;
 
+/// What a basis stores.
+pub(super) trait Basis: Widened + Default + Send + Sync {}
+
+impl<S: Widened + Default + Send + Sync> Basis for S {}
+
 /// Qᵀw: the dot product of each of these vectors of the basis with `w`, accumulated in f64.
-pub(super) fn dots<T: Float>(basis: &Pieces<T>, vectors: Range<usize>, w: &[T]) -> Vec<f64> {
+pub(super) fn dots<S: Basis, T: Float>(basis: &Pieces<S>, vectors: Range<usize>, w: &[T]) -> Vec<f64> {
     let arch = arch();
     let blocks: Vec<Vec<f64>> = w
         .par_chunks(PIECES * PIECE)
@@ -36,7 +44,12 @@ pub(super) fn dots<T: Float>(basis: &Pieces<T>, vectors: Range<usize>, w: &[T]) 
 
 /// w ← w − Q c with the vectors of the basis from `first` on, one for each coefficient, combined in
 /// f64 and rounded once. Returns ‖w‖² of the new `w`.
-pub(super) fn subtract<T: Float>(basis: &Pieces<T>, first: usize, coefficients: &[f64], w: &mut [T]) -> f64 {
+pub(super) fn subtract<S: Basis, T: Float>(
+    basis: &Pieces<S>,
+    first: usize,
+    coefficients: &[f64],
+    w: &mut [T],
+) -> f64 {
     let arch = arch();
     let blocks: Vec<f64> = w
         .par_chunks_mut(PIECES * PIECE)
@@ -62,24 +75,25 @@ pub(super) fn scaled<T: Float>(v: &[T], s: f64) -> Vec<T> {
 // vector units. A closure would be compiled separately, without these units.
 
 /// The dot products over the pieces from `start` on that `w` covers.
-struct Dots<'a, T> {
-    basis: &'a Pieces<T>,
+struct Dots<'a, S, T> {
+    basis: &'a Pieces<S>,
     vectors: Range<usize>,
     start: usize,
     w: &'a [T],
 }
 
-impl<T: Float> WithSimd for Dots<'_, T> {
+impl<S: Basis, T: Float> WithSimd for Dots<'_, S, T> {
     type Output = Vec<f64>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Vec<f64> {
+    fn with_simd<I: Simd>(self, _: I) -> Vec<f64> {
         let mut sums = vec![0.0; self.vectors.len()];
         let mut buffer = [0.0; PIECE];
         for (index, piece) in self.w.chunks(PIECE).enumerate() {
             let wide = widen(piece, &mut buffer);
             for (sum, vector) in sums.iter_mut().zip(self.vectors.clone()) {
-                *sum += dot(self.basis.piece(vector, self.start + index), wide);
+                let (q, factor) = self.basis.piece(vector, self.start + index);
+                *sum += factor * dot(q, wide);
             }
         }
         sums
@@ -87,19 +101,19 @@ impl<T: Float> WithSimd for Dots<'_, T> {
 }
 
 /// w ← w − Q c on the pieces from `start` on that `w` covers; returns ‖w‖² of these.
-struct Subtraction<'a, T> {
-    basis: &'a Pieces<T>,
+struct Subtraction<'a, S, T> {
+    basis: &'a Pieces<S>,
     first: usize,
     coefficients: &'a [f64],
     start: usize,
     w: &'a mut [T],
 }
 
-impl<T: Float> WithSimd for Subtraction<'_, T> {
+impl<S: Basis, T: Float> WithSimd for Subtraction<'_, S, T> {
     type Output = f64;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> f64 {
+    fn with_simd<I: Simd>(self, _: I) -> f64 {
         let Self { basis, first, coefficients, start, w } = self;
         let (groups, rest) = coefficients.as_chunks::<GROUP>();
         let mut square = 0.0;
@@ -108,12 +122,14 @@ impl<T: Float> WithSimd for Subtraction<'_, T> {
             let wide = widen(piece, &mut buffer);
             let mut vector = first;
             for coefficients in groups {
-                let group: [&[T]; GROUP] = from_fn(|k| basis.piece(vector + k, start + index));
-                subtract_combination(coefficients, group, wide);
+                let group: [(&[S], f64); GROUP] = from_fn(|k| basis.piece(vector + k, start + index));
+                let coefficients = from_fn(|k| coefficients[k] * group[k].1);
+                subtract_combination(&coefficients, group.map(|(q, _)| q), wide);
                 vector += GROUP;
             }
             for coefficient in rest {
-                subtract_combination(&[*coefficient], [basis.piece(vector, start + index)], wide);
+                let (q, factor) = basis.piece(vector, start + index);
+                subtract_combination(&[coefficient * factor], [q], wide);
                 vector += 1;
             }
             for (w, wide) in piece.iter_mut().zip(&*wide) {
@@ -156,29 +172,33 @@ fn widen<'a, T: Float>(piece: &[T], buffer: &'a mut [f64; PIECE]) -> &'a mut [f6
 }
 
 #[inline(always)]
-fn dot<T: Float>(q: &[T], w: &[f64]) -> f64 {
+fn dot<S: Widened>(q: &[S], w: &[f64]) -> f64 {
     let (q_lanes, q_rest) = q.as_chunks::<LANES>();
     let (w_lanes, w_rest) = w.as_chunks::<LANES>();
     let mut sums = [0.0; LANES];
     for (q, w) in q_lanes.iter().zip(w_lanes) {
         for lane in 0..LANES {
-            sums[lane] += q[lane].widen() * w[lane];
+            sums[lane] += q[lane].widened() * w[lane];
         }
     }
     let mut rest = 0.0;
     for (q, w) in q_rest.iter().zip(w_rest) {
-        rest += q.widen() * w;
+        rest += q.widened() * w;
     }
     sums.iter().sum::<f64>() + rest
 }
 
 /// w ← w − Σ cₖ qₖ.
 #[inline(always)]
-fn subtract_combination<T: Float, const G: usize>(coefficients: &[f64; G], group: [&[T]; G], w: &mut [f64]) {
+fn subtract_combination<S: Widened, const G: usize>(
+    coefficients: &[f64; G],
+    group: [&[S]; G],
+    w: &mut [f64],
+) {
     let group = group.map(|q| &q[..w.len()]);
     for (index, w) in w.iter_mut().enumerate() {
         for k in 0..G {
-            *w -= coefficients[k] * group[k][index].widen();
+            *w -= coefficients[k] * group[k][index].widened();
         }
     }
 }

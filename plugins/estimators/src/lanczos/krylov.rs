@@ -2,7 +2,8 @@
 
 use eigenscape_core::Result;
 
-use super::{pieces::Pieces, vectors::Vectors};
+use super::vectors::Vectors;
+use crate::float::Float;
 
 /// An orthogonalisation that leaves less than this share of a vector's norm is repeated (Daniel,
 /// Gragg, Kaufman & Stewart 1976).
@@ -25,14 +26,11 @@ pub(super) struct Krylov<'a, V: Vectors> {
     residual: f64,
     /// The largest row sum |β| + |α| + |β| so far, which bounds ‖T‖.
     norm: f64,
+    /// After the last step, the largest |qᵢᵀq| of the newest vector, where the basis is rounded.
+    overlap: Option<f64>,
     steps: usize,
     epsilon: f64,
     runs: bool,
-}
-
-/// Numbers stored for a space of `steps` steps: the basis and a separate copy of the newest vector.
-pub(super) fn numbers(dimension: usize, steps: usize) -> usize {
-    Pieces::<f64>::numbers(dimension, steps).saturating_add(dimension)
 }
 
 impl<'a, V: Vectors> Krylov<'a, V> {
@@ -49,6 +47,7 @@ impl<'a, V: Vectors> Krylov<'a, V> {
             off_diagonal: Vec::with_capacity(steps),
             residual: 0.0,
             norm: 0.0,
+            overlap: None,
             steps,
             epsilon,
             runs: true,
@@ -78,14 +77,28 @@ impl<'a, V: Vectors> Krylov<'a, V> {
         self.residual
     }
 
-    /// 10 ε ‖T‖: a smaller residual is rounding.
+    /// 10 ε ‖T‖, or ‖T‖ times the [`overlap`](Self::overlap): a smaller residual is rounding.
     pub fn rounding(&self) -> f64 {
-        INVARIANT * self.epsilon * self.norm
+        (INVARIANT * self.epsilon).max(self.overlap.unwrap_or(0.0)) * self.norm
+    }
+
+    /// After the last step, the largest |qᵢᵀq| of the newest basis vector q with the others, where
+    /// the basis is stored rounded.
+    pub fn overlap(&self) -> Option<f64> {
+        self.overlap
     }
 
     /// Qᵀv.
     pub fn dots(&self, vector: &V::Vector) -> Result<Vec<f64>> {
         self.vectors.dots(&self.basis, 0..self.count(), vector)
+    }
+
+    /// Q s on the host, for vectors of `dimension` numbers.
+    pub fn combination(&self, s: &[f64], dimension: usize) -> Result<Vec<V::Number>> {
+        let mut sum = self.vectors.place(vec![V::Number::narrow(0.0); dimension])?;
+        let negated: Vec<f64> = s.iter().map(|coefficient| -coefficient).collect();
+        self.vectors.subtract(&self.basis, 0, &negated, &mut sum)?;
+        self.vectors.to_host(sum)
     }
 
     /// rᵀv for the residual vector r = H q − α q − β q₋ of the last step; 0 for an invariant space.
@@ -120,6 +133,7 @@ impl<'a, V: Vectors> Krylov<'a, V> {
         if self.diagonal.len() == self.steps {
             let Some(residual) = finite(left.sqrt()) else { return Ok(None) };
             self.residual = residual;
+            self.overlap = vectors.overlap(&self.basis, &self.last)?;
             self.last = w;
             self.runs = false;
             return Ok(Some(()));
@@ -128,6 +142,7 @@ impl<'a, V: Vectors> Krylov<'a, V> {
         self.norm = self.norm.max(before.unwrap_or(0.0) + alpha.abs() + beta);
         if beta <= INVARIANT * self.epsilon * self.norm {
             self.residual = 0.0;
+            self.overlap = vectors.overlap(&self.basis, &self.last)?;
             self.runs = false;
             return Ok(Some(()));
         }

@@ -2,6 +2,7 @@
 
 mod averaged;
 mod bounds;
+mod compact;
 mod deflated_trace;
 mod deflation;
 mod kernels;
@@ -10,23 +11,28 @@ mod memory;
 mod on_host;
 mod pieces;
 mod placed;
+mod ritz_vectors;
 mod skewness;
 mod starts;
+mod stored;
 mod vectors;
 
 use std::num::NonZeroUsize;
 
 use bounds::{Recurrence, bounds};
 use candle_core::DType;
+use compact::Compact;
 use deflated_trace::Known;
 use deflation::{Multiple, deflated};
 use eigenscape_core::{
-    Account, Context, CurvatureOperator, Estimate, Node, Probe, ProbeEstimator, Registry, Result, Spectrum,
-    number::mean, probe::check_count,
+    Account, Context, CurvatureOperator, Estimate, Findings, Node, Probe, ProbeEstimator, Registry, Result,
+    Spectrum, number::mean, probe::check_count,
 };
 use krylov::Krylov;
+use memory::{Fit, Storage};
 use on_host::OnHost;
 use placed::Placed;
+use ritz_vectors::Best;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use skewness::degrees_of_freedom;
@@ -35,6 +41,7 @@ use vectors::Vectors;
 
 use crate::{
     eigen::{Ritz, ritz_values},
+    eigenpairs::measured,
     float::{Float, epsilon},
     operator::{dimension, not_finite},
 };
@@ -103,16 +110,40 @@ impl Default for LanczosParameters {
 /// products.
 ///
 /// Vectors are moved to the memory of the operator's backend once they are drawn, and stay there.
+///
+/// A basis on the host that does not fit into memory in the operator's type is stored in 16 or 8
+/// bits a number (`compact.rs`). How orthogonal it was is measured
+/// ([`Spectrum::orthogonality_loss`]), and part of every residual.
+///
+/// Eigenvectors are the Ritz vectors of one probe: of the one in which most of the largest Ritz
+/// values have converged (`ritz_vectors.rs`). Only converged ones are returned, and their residuals
+/// are measured.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Lanczos {
     parameters: LanczosParameters,
+    /// The number of eigenvectors.
+    eigenvectors: usize,
 }
 
 impl Lanczos {
     /// The estimator with these parameters.
     #[must_use]
     pub fn new(parameters: LanczosParameters) -> Self {
-        Self { parameters }
+        Self { parameters, eigenvectors: 0 }
+    }
+
+    /// The spectrum, and the eigenpairs that were asked for.
+    fn findings(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Findings> {
+        let epsilon = epsilon(operator.dtype())?;
+        let mut best = Best::of(self.eigenvectors);
+        let spectrum = match operator.dtype() {
+            DType::F32 => self.run::<f32>(operator, context, epsilon, &mut best)?,
+            _ => self.run::<f64>(operator, context, epsilon, &mut best)?,
+        };
+        let eigenpairs = measured(operator, best.pairs(), context.progress)?;
+        let products = spectrum.products + eigenpairs.len();
+        let spectrum = Spectrum { products, ..spectrum };
+        Ok(Findings { eigenpairs, ..Estimate::from(spectrum).into() })
     }
 
     /// Runs with vectors in the memory of the operator's backend.
@@ -121,10 +152,21 @@ impl Lanczos {
         operator: &dyn CurvatureOperator,
         context: &Context,
         epsilon: f64,
+        best: &mut Best,
     ) -> Result<Spectrum> {
         match operator.backend().filter(|backend| !backend.is_host()) {
-            Some(backend) => self.run_on(&Placed::<T>::new(operator, backend), operator, context, epsilon),
-            None => self.run_on(&OnHost::<T>::new(operator), operator, context, epsilon),
+            Some(backend) => {
+                self.run_on(&Placed::<T>::new(operator, backend), operator, context, epsilon, best)
+            }
+            None => match self.fit(operator, context.memory).storage {
+                Storage::Full => self.run_on(&OnHost::<T>::new(operator), operator, context, epsilon, best),
+                Storage::Bits16 => {
+                    self.run_on(&Compact::<T, i16>::new(operator), operator, context, epsilon, best)
+                }
+                Storage::Bits8 => {
+                    self.run_on(&Compact::<T, i8>::new(operator), operator, context, epsilon, best)
+                }
+            },
         }
     }
 
@@ -134,6 +176,7 @@ impl Lanczos {
         operator: &dyn CurvatureOperator,
         context: &Context,
         epsilon: f64,
+        best: &mut Best,
     ) -> Result<Spectrum> {
         let dimension = dimension(operator)?;
         let steps = self.steps(dimension);
@@ -147,10 +190,10 @@ impl Lanczos {
                 false => starts.different(index),
             })
         };
-        let together = self.together(dimension, size_of::<V::Number>(), context.memory);
+        let Fit { together, .. } = self.fit(operator, context.memory);
         let (mut rules, mut squares, mut known, mut spent) = (Vec::new(), Vec::new(), Vec::new(), 0);
         let (mut quadrature, mut recurrences): (Vec<Nodes>, Vec<Recurrence>) = (Vec::new(), Vec::new());
-        let mut rounding: f64 = 0.0;
+        let (mut rounding, mut overlap): (f64, Option<f64>) = (0.0, None);
         for first in (0..probes).step_by(together) {
             let start = |index| Krylov::start(vectors, vector(index)?, steps, epsilon);
             let spaces = (first..probes.min(first + together)).map(start);
@@ -158,9 +201,11 @@ impl Lanczos {
             spent += extend(&mut spaces, vectors, operator, context)?;
             for (space, index) in spaces.iter().zip(first..) {
                 let of_space = self.rules(space)?;
+                best.see(space, &of_space.longer, dimension)?;
                 squares.push(space.diagonal()[0]);
                 recurrences.push(Recurrence::of(space));
                 rounding = rounding.max(space.rounding());
+                overlap = [overlap, space.overlap()].into_iter().flatten().reduce(f64::max);
                 if deflation {
                     if !exact {
                         known.push(Known::of(space, &vector(next(index, probes))?, dimension)?);
@@ -175,7 +220,8 @@ impl Lanczos {
         let finished = |spectrum: Spectrum| {
             let extremes = [spectrum.lambda_min(), spectrum.lambda_max()];
             let bounds = bounds(&recurrences, dimension, extremes, rounding, exact);
-            let bounded = Spectrum { extreme_bounds: Some(bounds), ..spectrum };
+            let extreme_bounds = Some(bounds);
+            let bounded = Spectrum { extreme_bounds, orthogonality_loss: overlap, ..spectrum };
             if exact { bounded.of_coordinates() } else { bounded }
         };
         if !deflation {
@@ -281,12 +327,13 @@ struct Rule {
 }
 
 impl Rule {
+    fn node(&self, ritz: &Ritz) -> Node {
+        let ((value, weight), residual) = (ritz.node(), self.residual * ritz.last.abs());
+        Node { value, weight, residual: residual.max(self.rounding) }
+    }
+
     fn nodes(&self) -> Nodes {
-        let node = |ritz: &Ritz| {
-            let ((value, weight), residual) = (ritz.node(), self.residual * ritz.last.abs());
-            Node { value, weight, residual: residual.max(self.rounding) }
-        };
-        self.ritz.iter().map(node).collect()
+        self.ritz.iter().map(|ritz| self.node(ritz)).collect()
     }
 }
 
@@ -331,12 +378,19 @@ fn extend<V: Vectors>(
 
 impl ProbeEstimator for Lanczos {
     fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Estimate> {
-        let epsilon = epsilon(operator.dtype())?;
-        let spectrum = match operator.dtype() {
-            DType::F32 => self.run::<f32>(operator, context, epsilon),
-            _ => self.run::<f64>(operator, context, epsilon),
-        };
-        Ok(spectrum?.into())
+        Ok(Self { eigenvectors: 0, ..*self }.findings(operator, context)?.estimate)
+    }
+
+    fn estimate_parts(
+        &self,
+        operators: &[&dyn CurvatureOperator],
+        context: &Context,
+    ) -> Result<Vec<Findings>> {
+        operators.iter().map(|operator| self.findings(*operator, context)).collect()
+    }
+
+    fn with_eigenvectors(self: Box<Self>, count: NonZeroUsize) -> Option<Box<dyn ProbeEstimator>> {
+        Some(Box::new(Self { eigenvectors: count.get(), ..*self }))
     }
 
     fn has_standard_error(&self) -> bool {
@@ -344,14 +398,12 @@ impl ProbeEstimator for Lanczos {
     }
 
     fn memory(&self, operators: &[&dyn CurvatureOperator], allowed: usize) -> Result<Account> {
-        let of = |operator: &&dyn CurvatureOperator| {
-            self.account(operator.dimension(), operator.dtype().size_in_bytes(), allowed)
-        };
-        Ok(operators.iter().map(of).max_by_key(Account::total).unwrap_or_default())
+        let accounts = operators.iter().map(|operator| self.account(*operator, allowed));
+        Ok(accounts.max_by_key(Account::total).unwrap_or_default())
     }
 
     fn vectors(&self, operator: &dyn CurvatureOperator, allowed: usize) -> usize {
-        self.together(operator.dimension(), operator.dtype().size_in_bytes(), allowed)
+        self.fit(operator, allowed).together
     }
 
     fn eigenvalues(&self, operator: &dyn CurvatureOperator) -> usize {
@@ -362,7 +414,9 @@ impl ProbeEstimator for Lanczos {
         let LanczosParameters { probes, deflation, .. } = self.parameters;
         let few = probes.get() <= FEW && !starts::are_coordinates(probes, dimension);
         let more = if deflation && few { probes.get() } else { 0 };
-        self.steps(dimension).saturating_mul(self.probes(dimension)).saturating_add(more)
+        let steps = self.steps(dimension);
+        let pairs = self.eigenvectors.min(steps);
+        steps.saturating_mul(self.probes(dimension)).saturating_add(more).saturating_add(pairs)
     }
 
     fn description(&self) -> String {

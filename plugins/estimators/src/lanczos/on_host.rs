@@ -29,6 +29,10 @@ impl<T: Float> Vectors for OnHost<'_, T> {
         Ok(vector)
     }
 
+    fn to_host(&self, vector: Vec<T>) -> Result<Vec<T>> {
+        Ok(vector)
+    }
+
     fn products(&self, vectors: &[&Vec<T>]) -> Result<Vec<Vec<T>>> {
         let all = vectors.iter().flat_map(|vector| vector.iter()).copied().collect();
         products(self.operator, all, self.operator.dimension())

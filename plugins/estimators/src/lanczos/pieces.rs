@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::float::Float;
+use super::stored::Stored;
 
 /// Numbers in a piece: 8 KiB in f64.
 pub(super) const PIECE: usize = 1024;
@@ -15,18 +15,21 @@ const SLAB: usize = 8;
 /// its vectors, then the second piece of each, and so on. A pass over all vectors, piece by piece,
 /// reads long contiguous stretches of memory, which takes a quarter less time where the vectors
 /// exceed the caches. Memory grows by one slab at a time.
-pub(super) struct Pieces<T> {
-    slabs: Vec<Vec<T>>,
+///
+/// Each piece has a factor by which its stored numbers `S` are multiplied ([`Stored`]).
+pub(super) struct Pieces<S> {
+    slabs: Vec<Vec<S>>,
+    /// The factors of each vector's pieces.
+    factors: Vec<Vec<f64>>,
     /// Vectors per slab.
     width: usize,
     length: usize,
-    count: usize,
 }
 
-impl<T: Float> Pieces<T> {
+impl<S: Copy + Default + Send + Sync> Pieces<S> {
     /// An empty basis for up to `most` vectors of this length.
     pub fn new(length: usize, most: usize) -> Self {
-        Self { slabs: Vec::new(), width: width(most), length, count: 0 }
+        Self { slabs: Vec::new(), factors: Vec::new(), width: width(most), length }
     }
 
     /// Numbers stored for `vectors` vectors of this length.
@@ -34,28 +37,47 @@ impl<T: Float> Pieces<T> {
         length.saturating_mul(vectors.div_ceil(width(vectors)).saturating_mul(width(vectors)))
     }
 
-    /// Adds a vector.
-    pub fn push(&mut self, vector: &[T]) {
-        assert_eq!(vector.len(), self.length, "vectors of a basis have one length");
-        let (slab, place) = (self.count / self.width, self.count % self.width);
-        if place == 0 {
-            // The system allocates zeroed pages on the first write, which all threads do together
-            // below.
-            self.slabs.push(vec![T::narrow(0.0); self.width * self.length]);
-        }
-        let pieces = self.slabs[slab].par_chunks_mut(self.width * PIECE).zip(vector.par_chunks(PIECE));
-        pieces.with_min_len(PIECES).for_each(|(vectors, piece)| {
-            vectors[place * piece.len()..][..piece.len()].copy_from_slice(piece);
-        });
-        self.count += 1;
+    /// The number of vectors.
+    pub fn count(&self) -> usize {
+        self.factors.len()
     }
 
-    /// The piece `index` of a vector.
+    /// Adds a vector.
+    pub fn push<T: Sync>(&mut self, vector: &[T])
+    where
+        S: Stored<T>,
+    {
+        let count = self.count();
+        if count.is_multiple_of(self.width) {
+            // The system allocates zeroed pages on the first write, which all threads do together
+            // in `replace`.
+            self.slabs.push(vec![S::default(); self.width * self.length]);
+        }
+        self.factors.push(vec![0.0; self.length.div_ceil(PIECE)]);
+        self.replace(count, vector);
+    }
+
+    /// Stores another vector in place of one.
+    pub fn replace<T: Sync>(&mut self, index: usize, vector: &[T])
+    where
+        S: Stored<T>,
+    {
+        assert_eq!(vector.len(), self.length, "vectors of a basis have one length");
+        let (slab, place) = (index / self.width, index % self.width);
+        let pieces = self.slabs[slab].par_chunks_mut(self.width * PIECE).zip(vector.par_chunks(PIECE));
+        let stored = pieces.zip(&mut self.factors[index]).with_min_len(PIECES);
+        stored.for_each(|((vectors, piece), factor)| {
+            *factor = S::store(piece, &mut vectors[place * piece.len()..][..piece.len()]);
+        });
+    }
+
+    /// The piece `index` of a vector, as it is stored, and its factor.
     #[inline(always)]
-    pub fn piece(&self, vector: usize, index: usize) -> &[T] {
+    pub fn piece(&self, vector: usize, index: usize) -> (&[S], f64) {
         let start = index * PIECE;
         let size = PIECE.min(self.length - start);
-        &self.slabs[vector / self.width][start * self.width + vector % self.width * size..][..size]
+        let slab = &self.slabs[vector / self.width];
+        (&slab[start * self.width + vector % self.width * size..][..size], self.factors[vector][index])
     }
 }
 
@@ -77,12 +99,12 @@ mod tests {
                 .collect();
             let mut basis = Pieces::new(length, count);
             vectors.iter().for_each(|vector| basis.push(vector));
-            assert_eq!(basis.count, vectors.len());
+            assert_eq!(basis.count(), vectors.len());
             let numbers: usize = basis.slabs.iter().map(Vec::len).sum();
             assert_eq!(numbers, Pieces::<f64>::numbers(length, count));
             for (k, vector) in vectors.iter().enumerate() {
                 for (index, piece) in vector.chunks(PIECE).enumerate() {
-                    assert_eq!(basis.piece(k, index), piece);
+                    assert_eq!(basis.piece(k, index), (piece, 1.0));
                 }
             }
         }

@@ -33,6 +33,10 @@ impl<T: Float> Vectors for Placed<'_, T> {
         Ok(self.backend.place(&Tensor::from_vec(vector, shape, &Device::Cpu)?)?)
     }
 
+    fn to_host(&self, vector: Buffer) -> Result<Vec<T>> {
+        Ok(vector.to_host()?.flatten_all()?.to_vec1()?)
+    }
+
     fn products(&self, vectors: &[&Buffer]) -> Result<Vec<Buffer>> {
         let all: Vec<Buffer> = vectors.iter().copied().cloned().collect();
         let products = self.operator.apply_placed(&self.backend.stack(&all)?)?;

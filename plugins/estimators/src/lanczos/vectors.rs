@@ -19,6 +19,9 @@ pub(super) trait Vectors {
     /// Moves a vector that was drawn on the host to where vectors are stored.
     fn place(&self, vector: Vec<Self::Number>) -> Result<Self::Vector>;
 
+    /// A copy of a vector on the host.
+    fn to_host(&self, vector: Self::Vector) -> Result<Vec<Self::Number>>;
+
     /// The products of the operator with some vectors.
     fn products(&self, vectors: &[&Self::Vector]) -> Result<Vec<Self::Vector>>;
 
@@ -46,4 +49,10 @@ pub(super) trait Vectors {
         coefficients: &[f64],
         w: &mut Self::Vector,
     ) -> Result<f64>;
+
+    /// For a basis that stores rounded vectors, the largest |qᵢᵀq| of the newest vector q with the
+    /// others; `None` for a basis of the vectors as they are.
+    fn overlap(&self, _basis: &Self::Basis, _newest: &Self::Vector) -> Result<Option<f64>> {
+        Ok(None)
+    }
 }

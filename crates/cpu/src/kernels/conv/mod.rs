@@ -4,6 +4,7 @@
 //! use the interleaved layout (samples innermost), or unfolded patches if there are few samples.
 
 mod interleaved;
+pub(crate) mod limits;
 #[cfg(test)]
 mod testing;
 mod unfolded;
@@ -11,7 +12,10 @@ mod winograd;
 
 use eigenscape_runtime::arch;
 
-use self::winograd::{Filters, Role, Sides, Term};
+use self::{
+    limits::TRANSFORMED_FILTERS,
+    winograd::{Filters, Role, Sides, Term},
+};
 use super::{Element, Workspace};
 
 /// The sizes of a convolution of one sample: \[C, H, W\] with \[O, C/groups, kH, kW\] to \[O, oH,
@@ -32,6 +36,11 @@ pub(crate) struct Geometry {
 }
 
 impl Geometry {
+    /// Whether the convolution is computed by Winograd's transforms.
+    pub fn is_transformed(&self) -> bool {
+        Sides::new(self).is_some()
+    }
+
     fn image(&self) -> usize {
         self.channels * self.height * self.width
     }
@@ -201,10 +210,9 @@ fn winograd<T: Element>(
     out: &mut [T],
     mut work: Workspace<'_>,
 ) {
-    const AT_A_TIME: usize = 1 << 24;
     let weight = 9 * sides.inner * sides.outer;
     let vectors = terms.first().map_or(0, |[_, w]| w.len() / weight).max(1);
-    let count = (AT_A_TIME / weight).clamp(1, vectors);
+    let count = (TRANSFORMED_FILTERS / weight).clamp(1, vectors);
     let arch = arch();
     let results = (out.len() / vectors * count).max(1);
     for (first, out) in (0..vectors).step_by(count).zip(out.chunks_mut(results)) {

@@ -42,13 +42,19 @@ fn operand(arguments: &Arguments, place: usize) -> Result<f64> {
     }
 }
 
-fn whole(arguments: &Arguments, f: fn(i64, i64) -> Option<i64>) -> Result<Item> {
+/// The whole number of two whole numbers, or the number of two numbers of which one is a float.
+fn of_two(
+    arguments: &Arguments,
+    whole: fn(i64, i64) -> Option<i64>,
+    real: fn(f64, f64) -> f64,
+) -> Result<Item> {
     let [a, b] = [operand(arguments, 0)?, operand(arguments, 1)?];
-    if a.fract() != 0.0 || b.fract() != 0.0 {
-        return Err(arguments.error("an operand is not whole"));
-    }
-    let result = f(a as i64, b as i64);
-    result.map(Item::Int).ok_or_else(|| arguments.error(format!("of {a} and {b} is no number")))
+    let is_real = arguments.given.iter().take(2).any(|(_, given)| matches!(given, Given::Float(_)));
+    let result = match is_real {
+        true => Some(real(a, b)).filter(|number| number.is_finite()).map(Item::Float),
+        false => whole(a as i64, b as i64).map(Item::Int),
+    };
+    result.ok_or_else(|| arguments.error(format!("of {a} and {b} is no number")))
 }
 
 /// a / b rounded down, and the remainder.
@@ -62,25 +68,25 @@ fn quotient(a: i64, b: i64) -> Option<(i64, i64)> {
 }
 
 macro_rules! of_two {
-    ($($name:ident: $f:expr;)*) => {
+    ($($name:ident: $whole:expr, $real:expr;)*) => {
         $(
-            #[doc = concat!("Python's `", stringify!($name), "` of two whole numbers.")]
+            #[doc = concat!("Python's `", stringify!($name), "` of two numbers.")]
             pub fn $name(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
-                whole(arguments, $f)
+                of_two(arguments, $whole, $real)
             }
         )*
     };
 }
 
 of_two! {
-    add: i64::checked_add;
-    sub: i64::checked_sub;
-    mul: i64::checked_mul;
-    floordiv: |a, b| quotient(a, b).map(|(whole, _)| whole);
-    modulo: |a, b| quotient(a, b).map(|(_, rest)| rest);
-    pow: |a, b| a.checked_pow(u32::try_from(b).ok()?);
-    max: |a, b| Some(a.max(b));
-    min: |a, b| Some(a.min(b));
+    add: i64::checked_add, |a, b| a + b;
+    sub: i64::checked_sub, |a, b| a - b;
+    mul: i64::checked_mul, |a, b| a * b;
+    floordiv: |a, b| quotient(a, b).map(|(whole, _)| whole), |a, b| (a / b).floor();
+    modulo: |a, b| quotient(a, b).map(|(_, rest)| rest), |a, b| a - b * (a / b).floor();
+    pow: |a, b| a.checked_pow(u32::try_from(b).ok()?), f64::powf;
+    max: |a, b| Some(a.max(b)), f64::max;
+    min: |a, b| Some(a.min(b)), f64::min;
 }
 
 pub fn truediv(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
@@ -88,7 +94,11 @@ pub fn truediv(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
 }
 
 pub fn neg(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
-    Ok(Item::Int(-operand(arguments, 0)? as i64))
+    let number = -operand(arguments, 0)?;
+    Ok(match arguments.given.first() {
+        Some((_, Given::Float(_))) => Item::Float(number),
+        _ => Item::Int(number as i64),
+    })
 }
 
 pub fn to_float(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {

@@ -9,19 +9,15 @@ mod narrow_weights;
 mod weights;
 
 pub(super) use self::{convolve::convolve, input_transpose::input_transpose, weights::weight_transpose};
-use super::Geometry;
+use super::{
+    Geometry,
+    limits::{INTERLEAVED, INTERLEAVED_BYTES},
+};
 use crate::kernels::panel::Widths;
-
-/// The fewest samples that fill the vectors well enough.
-const FEWEST: usize = 16;
-
-/// The most tasks that share a sum. Its parts depend on the sizes alone, so that rounding is the
-/// same for any number of threads.
-const TASKS: usize = 8;
 
 /// Whether the interleaved layout is the fastest for this many samples.
 pub(super) fn applies(samples: usize) -> bool {
-    samples >= FEWEST
+    samples >= INTERLEAVED[0]
 }
 
 /// A convolution on padded images \[channel, height, width, sample\].
@@ -86,10 +82,9 @@ impl PaddedPositions {
 /// The number of samples that are interleaved at a time: enough to fill the vectors, with bounded
 /// copies of images and outputs.
 fn samples_at_once<T>(g: &Geometry, samples: usize) -> usize {
-    const BYTES: usize = 64 << 20;
-    const MOST: usize = 144;
-    let fit = BYTES / ((g.image() + g.out_image()) * size_of::<T>()).max(1);
-    let rounds = samples.div_ceil(fit.clamp(FEWEST, MOST)).max(1);
+    let [fewest, most] = INTERLEAVED;
+    let fit = INTERLEAVED_BYTES / ((g.image() + g.out_image()) * size_of::<T>()).max(1);
+    let rounds = samples.div_ceil(fit.clamp(fewest, most)).max(1);
     samples.div_ceil(rounds).max(1)
 }
 

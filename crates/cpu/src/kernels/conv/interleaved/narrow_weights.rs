@@ -8,12 +8,13 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::{
     super::{Terms, part},
-    PaddedPositions, TASKS, Widths, applies,
+    PaddedPositions, Widths, applies,
     layout::{SideBySide, interleave_images, interleave_positions},
     samples_at_once,
 };
 use crate::kernels::{
     Element, Workspace,
+    conv::limits::TASKS,
     parallel::for_each_chunk,
     scratch::{sized, with_buffers},
     simd::Lanes,

@@ -7,19 +7,19 @@ use pulp::Arch;
 
 use super::{
     super::{Terms, by_rounds},
-    PaddedPositions, TASKS, Widths, narrow_weights,
+    PaddedPositions, Widths, narrow_weights,
 };
 use crate::kernels::{
     Element, Workspace,
-    conv::Geometry,
+    conv::{
+        Geometry,
+        limits::{SUMS, TASKS},
+    },
     panel::{Layout, Left, Out, Panel, Product, Steps},
     parallel::for_each_chunk,
     scratch::{with_buffers, zeroed},
     transpose::{Matrices, Transposes},
 };
-
-/// The most numbers in the sums of all tasks, unless two tasks need more.
-const SUMS: usize = 1 << 24;
 
 /// The fewest terms of a running sum. The running sums are then added up: in one long f32 sum, each
 /// term would be rounded at the magnitude of the total.

@@ -21,10 +21,7 @@ pub(super) use self::{
     filters::{Filters, Role},
     weights::weight_transpose,
 };
-use super::Geometry;
-
-/// Points of a transformed tile.
-const POINTS: usize = 16;
+use super::{Geometry, limits::POINTS};
 
 /// The most bytes of transformed tiles per task: a share of a core's caches.
 const SCRATCH: usize = 8 << 20;

@@ -13,18 +13,12 @@ use super::{
 };
 use crate::kernels::{
     Element, Workspace,
+    conv::limits::{TASKS, TRANSFORMED_SUMS},
     panel::{self, Layout, Left, Out, Panel, Product, Steps},
     parallel::{for_each_chunk, for_each_pair},
     scratch::{sized, with_buffers, zeroed},
     simd::MOST_LANES,
 };
-
-/// The intended size of a task's sums, in bytes.
-const SUMS: usize = 4 << 20;
-
-/// The most tasks. Their number depends on the sizes alone, so that rounding is the same for any
-/// number of threads.
-const TASKS: usize = 8;
 
 /// w = Σ Σ_b y\[b\] x\[b\]ᵀ over terms of images x \[B, inner, ...\] and y \[B, outer, ...\]:
 /// \[outer, inner, 3, 3\].
@@ -37,7 +31,7 @@ pub(in super::super) fn weight_transpose<T: Element>(
 ) {
     let samples = terms.first().map_or(0, |[x, _]| x.len() / sides.image());
     let sums = POINTS * sides.outer * sides.inner * size_of::<T>();
-    let shares = sums.div_ceil(SUMS).clamp(1, TASKS);
+    let shares = sums.div_ceil(TRANSFORMED_SUMS).clamp(1, TASKS);
     let channels = sides.outer.div_ceil(shares);
     let shares = sides.outer.div_ceil(channels);
     let parts = (TASKS / shares).clamp(1, samples.max(1));
