@@ -36,8 +36,7 @@ _OF_EXPORT = (
 _REMEDIES = [
     (
         ("DynamicCache", "EncoderDecoderCache"),
-        "a model of transformers returns a cache: set module.config.use_cache = False, or let a module of your own "
-        "return the logits alone (docs/pytorch.md)",
+        "a model of transformers returns a cache: set module.config.use_cache = False (docs/pytorch.md)",
     ),
     (
         ("data-dependent", "DataDependent"),
@@ -97,7 +96,8 @@ def arguments(x: Any, module: Any) -> dict[str, Any]:
     if isinstance(x, Mapping):
         known = [parameter.name for parameter in parameters]
         takes_any = any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters)
-        unknown = next((name for name in x if name not in known and not takes_any), None)
+        words = [name for name in x if isinstance(name, str)]
+        unknown = next((name for name in words if name not in known and not takes_any), None)
         if unknown is not None:
             problem = f"forward has no argument {shown(unknown)}; it takes {', '.join(known)}"
             raise unusable(problem, "name the inputs as forward's arguments")

@@ -13,6 +13,8 @@ Progress = Union[None, bool, Callable[[str, int, int], Any]]
 
 #: How lines begin that warn.
 _WARNING = "warning: "
+#: Those that an exception repeats.
+_RAISED = "warning: not measured"
 
 
 class Bar:
@@ -27,8 +29,8 @@ class Bar:
 
     def line(self, text: str) -> None:
         """Prints a line; a warning is one of Python's, whether or not progress is shown."""
-        if text.startswith(_WARNING):
-            warnings.warn(self._words(text[len(_WARNING) :]), stacklevel=4)
+        if text.startswith(_WARNING) and not text.startswith(_RAISED):
+            warnings.warn(self._words(text[len(_WARNING) :]), stacklevel=5)  # of the caller of spectra or run
         elif self._shown:
             self.close()
             print(self._words(text), file=sys.stderr)

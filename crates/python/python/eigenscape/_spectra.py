@@ -105,7 +105,8 @@ def spectra(
             save(program, path)
             if classes is None and y is not None:
                 labels, outputs = as_numpy(y, "y"), outputs_of(program, output)
-                check_labels(labels, outputs, loss)
+                if labels.shape[:1] == next(iter(inputs.values())).shape[:1]:
+                    check_labels(labels, outputs, loss)
                 experiment["data"].update(given(classes=class_count(labels, outputs)))
         model["path"] = path
         data = _data(inputs, y, loss)
@@ -122,7 +123,8 @@ def spectra(
             return _with_vectors(results.spectra)
         except EigenscapeError as error:
             said = of_arguments(error)
-            said.partial = _with_vectors(getattr(said.partial, "spectra", Spectra()))
+            partial = getattr(said.partial, "spectra", None)
+            said.partial = Spectra() if partial is None else _with_vectors(partial)
             # The first error is of a file that the caller has not written.
             raise said from None
 
