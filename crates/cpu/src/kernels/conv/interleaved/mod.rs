@@ -8,12 +8,14 @@ mod layout;
 mod narrow_weights;
 mod weights;
 
+use pulp::Arch;
+
 pub(super) use self::{convolve::convolve, input_transpose::input_transpose, weights::weight_transpose};
 use super::{
     Geometry,
     limits::{INTERLEAVED, INTERLEAVED_BYTES},
 };
-use crate::kernels::panel::Widths;
+use crate::kernels::{panel::Widths, simd::Lanes};
 
 /// Whether the interleaved layout is the fastest for this many samples.
 pub(super) fn applies(samples: usize) -> bool {

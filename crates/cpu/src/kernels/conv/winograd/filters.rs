@@ -4,7 +4,11 @@ use pulp::{Arch, Simd, WithSimd, bytemuck::Zeroable};
 
 use super::{POINTS, Sides, layout::store_points, transform};
 use crate::kernels::{
-    Element, Workspace, panel::Widths, parallel::for_each_chunk, simd::MOST_LANES, workspace::Taken,
+    Element, Workspace,
+    panel::{self, Widths},
+    parallel::for_each_chunk,
+    simd::MOST_LANES,
+    workspace::Taken,
 };
 
 /// How a convolution uses the weights \[O, C, 3, 3\].
