@@ -158,3 +158,21 @@ def test_eigenvectors_are_files_and_arrays_by_name(tmp_path):
         assert np.allclose(np.inner(flat, flat), np.eye(2), atol=1e-12)
         assert np.isclose(first.inverse_participation_ratio, (flat[0] ** 4).sum())
     assert "eigenpairs" in results.record["runs"][0]["probes"][0]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "named", "match"),
+    [
+        (3, {}, "`experiment` is of type int"),
+        (None, {}, "`experiment` is of type NoneType"),
+        ({"name": {1, 2}}, {}, r"`experiment\['name'\]` is"),
+        ({"name": "x"}, {"set": 3}, "`set` is 3"),
+        ({"name": "x"}, {"set": [3]}, "`set` is"),
+        ({"name": "x"}, {"only": 3}, "`only` is 3"),
+        ({"name": "x"}, {"out": 3}, "`out` is 3"),
+    ],
+)
+def test_arguments_of_other_types_are_refused(experiment, named, match):
+    with pytest.raises(eigenscape.ConfigurationError, match=match) as raised:
+        eigenscape.run(experiment, **named)
+    assert raised.value.remedy

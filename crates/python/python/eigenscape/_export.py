@@ -6,6 +6,7 @@ import contextlib
 import copy
 import inspect
 import io
+import logging
 import os
 import pathlib
 import sys
@@ -178,15 +179,20 @@ def _check_call(module: Any, tensors: dict[str, Any], torch: Any) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Holds back what is printed to stderr, and drops it where our exception says what is wrong."""
+    """Holds back what is printed to stderr, and drops it where our exception says what is wrong. Torch's loggers write
+    to where stderr was before: what they say of attempts that fail is not said at all.
+    """
+    disabled = logging.root.manager.disable
     with io.StringIO() as held:
         try:
+            logging.disable(logging.ERROR)
             with contextlib.redirect_stderr(held):
                 yield
         except Exception:
             held.truncate(0)
             raise
         finally:
+            logging.disable(disabled)
             sys.stderr.write(held.getvalue())
 
 

@@ -11,6 +11,7 @@ from . import _errors as errors
 from . import _fork, _native
 from ._progress import Bar, Progress
 from ._results import Results
+from ._settings import plain, shown
 
 
 def run(
@@ -36,14 +37,19 @@ def run(
     `EigenscapeError` if something failed; its `partial` then has the results without what failed.
     """
     path = os.fspath(experiment) if isinstance(experiment, (str, os.PathLike)) else None
+    if path is None and not isinstance(experiment, Mapping):
+        problem = f"`experiment` is of type {type(experiment).__name__}"
+        raise errors.unusable(problem, "give the path of a TOML file, or a dictionary with the same keys")
+    if out is not None and not isinstance(out, (str, os.PathLike)):
+        raise errors.unusable(f"`out` is {shown(out)}", "give the path of a folder")
     return execute(
         path=path,
-        experiment=json.dumps(experiment) if path is None else None,
-        set=[f"{key}={_toml(value)}" for key, value in set.items()]
+        experiment=json.dumps(plain(experiment, "experiment")) if path is None else None,
+        set=[f"{key}={_toml(value)}" for key, value in plain(set, "set").items()]
         if isinstance(set, Mapping)
-        else list(set),
+        else _words(set, "set"),
         out=None if out is None else os.fspath(out),
-        only=[only] if isinstance(only, str) else list(only),
+        only=_words(only, "only"),
         profile=profile,
         fresh=fresh,
         progress=progress,
@@ -65,6 +71,14 @@ def execute(progress: Progress, words: Callable[[str], str] = str, **arguments: 
         error.partial = results
         raise error
     return results
+
+
+def _words(value: Any, what: str) -> list[str]:
+    """A word, or several."""
+    words = [value] if isinstance(value, str) else value
+    if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
+        raise errors.unusable(f"`{what}` is {shown(value)}", "give a string, or a list of strings")
+    return list(words)
 
 
 def _toml(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,8 @@ def plain(value: Any, what: str) -> Any:
     """A value of strings, numbers, truth values, lists and dictionaries; NumPy's numbers as Python's."""
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
@@ -59,9 +62,8 @@ def plain(value: Any, what: str) -> Any:
     )
     if isinstance(value, (str, bool, int, float)) and fits:
         return value
-    raise unusable(
-        f"`{what}` is {shown(value)}", "give strings, finite numbers, truth values, lists or dictionaries"
-    )
+    remedy = "give strings, finite numbers, truth values, lists or dictionaries"
+    raise unusable(f"`{what}` is {shown(value)}", "leave out what is None" if value is None else remedy)
 
 
 def given(**values: Any) -> dict[str, Any]:
