@@ -58,6 +58,8 @@ pub fn objective(plan: &RunPlan, mut train: Examples, mut test: Option<Examples>
     let mut warnings = gaps(&labels, &train, test.as_ref())?;
     warnings.extend(one_hot(&labels, &train.targets));
     warnings.extend(averaged(&labels));
+    let outputs = compiled.programs[0].network().output_shape();
+    warnings.extend(open_axis(outputs, &*labels.loss, &train.targets));
     Ok(Objective { programs: compiled.programs, labels, train, test, warnings })
 }
 
@@ -375,6 +377,23 @@ fn one_hot(labels: &Labels, targets: &Targets) -> Option<String> {
     })
 }
 
+/// A warning that the shapes leave open which axis has the classes: for outputs \[T, C\] and \[C, L\]
+/// of an example, with soft targets of this shape, or with as many labels as there are classes.
+fn open_axis(outputs: &[usize], loss: &dyn LossFunction, targets: &Targets) -> Option<String> {
+    let is_open = match targets {
+        Targets::Values(values) => loss.compares_classes() && values.dims()[1..] == *outputs,
+        Targets::Classes { labels, classes } => {
+            labels.dims()[1..] == [*classes] && outputs == [*classes; 2] && !loss.takes_binary_labels()
+        }
+    };
+    (is_open && outputs.len() == 2).then(|| {
+        format!(
+            "outputs {outputs:?} of an example leave open which axis has the classes: it is taken to be the last, as for \
+             tokens, where cross_entropy of PyTorch takes the first"
+        )
+    })
+}
+
 /// A warning that several outputs of a network are taken for the loss of an example.
 fn averaged(labels: &Labels) -> Option<String> {
     let Coding::Unused(shape) = &labels.coding else { return None };
@@ -468,5 +487,24 @@ mod tests {
         assert_eq!((read(&[6], &gaussian, &one), read(&[3], &gaussian, &one)), ("last", "none"));
         let output: Loss = Arc::new(Output);
         assert_eq!(read(&[7], &output, &one), "unused");
+    }
+
+    #[test]
+    fn an_axis_of_classes_that_shapes_leave_open_is_a_warning() {
+        let is_open = |outputs: &[usize], loss: &Loss, targets: &Targets| {
+            open_axis(outputs, &**loss, targets).is_some()
+        };
+        let entropy = cross_entropy();
+        let values =
+            |shape: &[usize]| Targets::Values(Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap());
+        let labels = |shape: &[usize], classes| Targets::Classes {
+            labels: Tensor::zeros(shape, DType::U32, &Device::Cpu).unwrap(),
+            classes,
+        };
+        assert!(is_open(&[3, 5], &entropy, &values(&[8, 3, 5])));
+        assert!(is_open(&[3, 3], &entropy, &labels(&[8, 3], 3)));
+        assert!(!is_open(&[3, 5], &entropy, &labels(&[8, 5], 3)));
+        assert!(!is_open(&[3], &entropy, &values(&[8, 3])));
+        assert!(!is_open(&[3, 5], &mean_squared_error(), &values(&[8, 3, 5])));
     }
 }
