@@ -1,12 +1,12 @@
-//! Convolutions: by [Winograd's filtering](super::winograd) where it applies and pays, else as
-//! matrix products with unfolded patches for some samples at a time. Grouped convolutions are
-//! evaluated by their definition.
+//! Convolutions: by [Winograd's filtering](super::winograd) or [directly](super::direct) where
+//! these apply and pay, else as matrix products with unfolded patches for some samples at a time.
+//! Grouped convolutions are evaluated by their definition.
 
 use candle_core::DType;
 use eigenscape_program::operations::{Conv2d, ConvArgument, ConvShapes};
 use eigenscape_runtime::Layout;
 
-use super::{element_wise::copy, place, sum, walk::inverse, winograd};
+use super::{direct, element_wise::copy, place, sum, walk::inverse, winograd};
 use crate::{
     Result,
     builder::{Builder, View},
@@ -38,6 +38,8 @@ pub(super) fn emit(builder: &mut Builder, convolution: &Conv2d, args: &[View], o
         work.grouped(builder, &terms, result)
     } else if let Some(tile) = winograd::tile(&work, &terms, builder.tf32()) {
         winograd::emit(builder, &work, tile, &terms, result)
+    } else if direct::pays(&convolution.shapes) {
+        direct::emit(builder, &work, &terms, result)
     } else {
         work.by_patches(builder, &terms, result)
     }
@@ -55,6 +57,11 @@ impl Operand {
     /// The operand whose numbers begin `bytes` bytes further.
     pub fn from(self, bytes: usize) -> Self {
         Self { at: self.at.plus(bytes), ..self }
+    }
+
+    /// The operand as words of a kernel: its address and its stride.
+    pub fn words(self) -> [Word; 2] {
+        [self.at.into(), self.step.into()]
     }
 }
 
@@ -169,7 +176,7 @@ impl Work<'_> {
                 let (parts, weight) = (PARTS.min(samples), elements(&self.shapes.w));
                 let sums = builder.scratch(parts * weight, DType::F64);
                 launch(builder, "grouped_w", sums, &[parts * weight, outputs, groups, parts])?;
-                sum::of_parts(builder, sums, [parts, weight], (to, self.dtype))
+                sum::of_parts(builder, (sums, DType::F64), [parts, weight], (to, self.dtype))
             }
         }
     }

@@ -1,7 +1,10 @@
 //! Each step of a plan as commands: one file per family of operations.
 
 mod aligned;
+#[cfg(test)]
+mod compared;
 mod convolution;
+mod direct;
 mod element_wise;
 mod matmul;
 mod rows;

@@ -79,7 +79,7 @@ pub(super) fn differences_transpose(builder: &mut Builder, args: &[View], out: &
     let numbers = [parts * all, size, all, rows, x_step, index_step, parts];
     let words = words.chain(numbers.map(Word::from)).collect();
     builder.launch(kernel(builder, "others"), parts * all, words)?;
-    sum::of_parts(builder, partial, [parts, all], (sums, DType::F64))?;
+    sum::of_parts(builder, (partial, DType::F64), [parts, all], (sums, DType::F64))?;
     element_wise::copy(builder, &args[0], out)?;
     let words = [to, index, sums].map(Word::from).into_iter();
     let words = words.chain([all, size, rows, index_step].map(Word::from)).collect();

@@ -41,14 +41,14 @@ pub(super) fn emit(
     stage(builder, code, args, (dims, &axes), compute, (place(out)?, out.dtype))
 }
 
-/// Emits out\[k\] = Σ_p partial\[p, k\], for `parts` parts p in double precision.
+/// Emits out\[k\] = Σ_p partial\[p, k\], for `parts` parts p, in double precision.
 pub(super) fn of_parts(
     builder: &mut Builder,
-    partial: Place,
+    (partial, stored): (Place, DType),
     [parts, kept]: [usize; 2],
     out: (Place, DType),
 ) -> Result<()> {
-    let view = View::in_order(partial, &[parts, kept], DType::F64);
+    let view = View::in_order(partial, &[parts, kept], stored);
     stage(builder, &Code::operand(), &[view], (&[parts, kept], &[0]), DType::F64, out)
 }
 
@@ -115,7 +115,7 @@ fn stage(
     );
     let kernel = KernelSource::generated("sum", words.0.len(), &body);
     builder.launch(kernel, parts * kept, words.0)?;
-    if parts == 1 { Ok(()) } else { of_parts(builder, partial, [parts, kept], (out, out_type)) }
+    if parts == 1 { Ok(()) } else { of_parts(builder, (partial, DType::F64), [parts, kept], (out, out_type)) }
 }
 
 /// The number of parts of each sum.

@@ -11,10 +11,13 @@
 #ifdef EIGENSCAPE_EMULATED
 #define ALIGNED(bytes) __attribute__((aligned(bytes)))
 #define UNROLL
+#define ROLLED
 #else
 #define ALIGNED(bytes) __align__(bytes)
 /* Before a loop whose variables index an array: without loops, the array is in registers. */
 #define UNROLL _Pragma("unroll")
+/* Before a loop that is too long to be unrolled. */
+#define ROLLED _Pragma("unroll 1")
 #endif
 
 typedef unsigned long long u64;
