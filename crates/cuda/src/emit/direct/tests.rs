@@ -132,6 +132,7 @@ fn other_convolutions_use_patches() {
         shapes([3, 2, 4, 5], [5, 3, 1], padded(1, 2)),
         shapes([1, 1, 9, 9], [2, 8, 8], padded(1, 1)),
         shapes([2, 2, 4, 4], [65, 2, 2], padded(1, 1)),
+        shapes([1, 65, 4, 4], [2, 2, 2], padded(1, 1)),
     ];
     for shapes in others {
         for of in ALL {
