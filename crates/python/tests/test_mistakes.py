@@ -237,7 +237,7 @@ def test_a_named_output_has_as_many_classes_as_the_default():
     net, tokens, labels = Two().eval(), torch.randint(20, (4, 3)), torch.randint(9, (4, 3))
     for output in ("logits", 0, None):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the classes that no example has
+            warnings.simplefilter("error")  # none of the classes that no example has
             found = eigenscape.spectra(
                 net, tokens, labels, output=output, groups="head.bias", estimator="dense"
             )

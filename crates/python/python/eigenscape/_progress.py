@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from typing import Any, Callable, Union
@@ -18,10 +19,11 @@ _RAISED = "warning: not measured"
 
 
 class Bar:
-    """A bar for the work of the moment, by tqdm where it is installed."""
+    """A bar for the work of the moment, by tqdm where it is installed. `unsaid` matches the starts of warnings that
+    are dropped."""
 
-    def __init__(self, progress: Progress, words: Callable[[str], str] = str) -> None:
-        self._words = words
+    def __init__(self, progress: Progress, words: Callable[[str], str] = str, unsaid: str = "") -> None:
+        self._words, self._unsaid = words, re.compile(unsaid or r"(?!)")
         self._call = progress if callable(progress) else None
         self._shown = progress is True or (progress is None and _is_watched())
         self._bar: Any = None
@@ -29,6 +31,8 @@ class Bar:
 
     def line(self, text: str) -> None:
         """Prints a line; a warning is one of Python's, whether or not progress is shown."""
+        if text.startswith(_WARNING) and self._unsaid.match(text[len(_WARNING) :]):
+            return
         if text.startswith(_WARNING) and not text.startswith(_RAISED):
             warnings.warn(self._words(text[len(_WARNING) :]), stacklevel=5)  # of the caller of spectra or run
         elif self._shown:

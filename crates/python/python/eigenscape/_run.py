@@ -56,10 +56,13 @@ def run(
     )
 
 
-def execute(progress: Progress, words: Callable[[str], str] = str, **arguments: Any) -> Results:
-    """Runs an experiment as `_native.run` takes it. `words` is applied to lines that are shown."""
+def execute(
+    progress: Progress, words: Callable[[str], str] = str, unsaid: str = "", **arguments: Any
+) -> Results:
+    """Runs an experiment as `_native.run` takes it. `words` is applied to lines that are shown, without the warnings
+    that `unsaid` matches."""
     _fork.check()
-    bar = Bar(progress, words)
+    bar = Bar(progress, words, unsaid)
     try:
         folder, text, failed = _native.run(report=bar.report, **arguments)
     finally:

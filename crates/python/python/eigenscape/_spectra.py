@@ -119,6 +119,8 @@ def spectra(
                 draw=False,
                 progress=progress,
                 words=plain_words,
+                # The classes are those of the module, and a few samples have a few of them.
+                unsaid=r"of the \d+ classes no training example",
             )
             return _with_vectors(results.spectra)
         except EigenscapeError as error:
