@@ -88,13 +88,12 @@
 //!
 //! # Numbers
 //!
-//! Tensors are Candle's, on the CPU; on an NVIDIA GPU the work is done by [`Cuda`] in place of [`Cpu`]
-//! as [`Point::backend`]. Another backend implements [`Backend`], with the types of [`runtime`].
-//! Programs run in the type of [`Point::targets`], f32 or f64;
-//! [`Point::to_dtype`] and [`Point::in_f64`] change it. Residuals are evaluated in f64 in both
-//! cases, unless [`Residuals`] say otherwise. The same seed gives the same bits on one machine, for
-//! any number of threads. Operators are `Send` and `Sync`. Errors say what is wrong and what to do
-//! ([`Error`]).
+//! Tensors are Candle's, on the CPU; on an NVIDIA GPU the work is done by [`Cuda`] in place of
+//! [`Cpu`] as [`Point::backend`]. Another backend implements [`Backend`], with the types of
+//! [`runtime`]. Programs run in the type of [`Point::targets`], f32 or f64; [`Point::to_dtype`] and
+//! [`Point::in_f64`] change it. Residuals are evaluated in f64 in both cases, unless [`Residuals`]
+//! say otherwise. The same seed gives the same bits on one machine, for any number of threads.
+//! Operators are `Send` and `Sync`. Errors say what is wrong and what to do ([`Error`]).
 
 mod candle;
 mod linear_operator;

@@ -35,8 +35,9 @@ const FOLDER: &str = "Folder";
 
 /// Executes every run of the plan and writes the results into its folder: `experiment.toml`,
 /// `results.json`, `notes.json`, `checkpoints/`, `vectors/` if there are eigenvectors, the files
-/// that `report` makes in the folder passed to it, and the sums of all files. A run whose training diverges ends there and keeps what was
-/// measured before. A spectrum that cannot be measured is left out. Everything else goes on.
+/// that `report` makes in the folder passed to it, and the sums of all files. A run whose training
+/// diverges ends there and keeps what was measured before. A spectrum that cannot be measured is
+/// left out. Everything else goes on.
 ///
 /// All errors that can be found without training are found before any training. The folder appears
 /// as a whole at the end, and no other process writes it meanwhile. Unless `fresh` is set, results
