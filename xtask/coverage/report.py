@@ -8,12 +8,17 @@ LIBRARIES = {"torchvision": 95, "timm": 80, "transformers": 100}
 
 INTRODUCTION = """# Coverage
 
-Which networks of the libraries that people use are measured as PyTorch computes them. Each is made by its library's own constructor
-with random weights, few channels and small images, exported by `torch.export` for a number of samples that is a symbol, and compared in f64
-on a batch of three samples: loss, outputs, gradient, Hv and Gv of the cross-entropy. *Verified* means that each differs from PyTorch's by no
-more than 1e-9, relative to its norm over all parameters. Each table has the number of parameters, of calls of operations in the graph, and the
-largest of the five differences. Where PyTorch's own Hv is NaN there is nothing to compare with: the windows of torchvision's swin_v2 are chosen such that none
-is padded with zeros, by whose norm it divides. [pytorch.md](pytorch.md) is how to export a network of your own.
+Which networks of popular libraries give the same numbers here as in PyTorch.
+
+Each network is made by its library's own constructor, with random weights, few channels and small images. It is exported
+by `torch.export` with a symbol for the number of samples, and compared with PyTorch in f64 on a batch of three samples: the
+loss, the outputs, the gradient, Hv and Gv (products with the Hessian and the Gauss-Newton matrix) of the cross-entropy.
+*Verified* means that each of these five differs from PyTorch's by at most 1e-9, relative to its norm over all parameters.
+The tables list the number of parameters, the number of operations in the graph, and the largest of the five differences.
+
+If PyTorch's own Hv is NaN, there is nothing to compare with. The windows of torchvision's swin_v2 are therefore chosen such
+that none is padded with zeros, because swin_v2 divides by the norm of the padding. [pytorch.md](pytorch.md) explains how to
+export a network of your own.
 """
 
 COMMAND = """Made by [`xtask/coverage`](../xtask/coverage/coverage.py):
@@ -73,8 +78,8 @@ REMARKS = {
     ),
     "written_out": (
         "hardsigmoid",
-        "PyTorch has no second derivative of it, and a first one in which 1/6 is rounded to float32. Its numbers are those of clamp(x + 3, 0, 6) / 6 in place of it;"
-        " the graph has hardsigmoid.",
+        "PyTorch has no second derivative of it, and a first one in which 1/6 is rounded to float32. It is therefore compared with"
+        " PyTorch's clamp(x + 3, 0, 6) / 6; the exported graph has hardsigmoid.",
     ),
 }
 
