@@ -10,15 +10,16 @@ INTRODUCTION = """# Coverage
 
 Which networks of popular libraries give the same numbers here as in PyTorch.
 
-Each network is made by its library's own constructor, with random weights, few channels and small images. It is exported
-by `torch.export` with a symbol for the number of samples, and compared with PyTorch in f64 on a batch of three samples: the
-loss, the outputs, the gradient, Hv and Gv (products with the Hessian and the Gauss-Newton matrix) of the cross-entropy.
-*Verified* means that each of these five differs from PyTorch's by at most 1e-9, relative to its norm over all parameters.
-The tables list the number of parameters, the number of operations in the graph, and the largest of the five differences.
+Each network is made by its library's own constructor, with random weights, few channels and small images. It is
+exported by `torch.export` with a symbol for the number of samples, and compared with PyTorch in f64 on a batch of three
+samples: the loss, the outputs, the gradient, Hv and Gv (products with the Hessian and the Gauss-Newton matrix) of the
+cross-entropy. *Verified* means that each of these five differs from PyTorch's by at most 1e-9, relative to its norm
+over all parameters. The tables list the number of parameters, the number of operations in the graph, and the largest of
+the five differences.
 
-If PyTorch's own Hv is NaN, there is nothing to compare with. The windows of torchvision's swin_v2 are therefore chosen such
-that none is padded with zeros, because swin_v2 divides by the norm of the padding. [pytorch.md](pytorch.md) explains how to
-export a network of your own.
+If PyTorch's own Hv is NaN, there is nothing to compare with. The windows of torchvision's swin_v2 are therefore chosen
+such that none is padded with zeros, because swin_v2 divides by the norm of the padding. [pytorch.md](pytorch.md)
+explains how to export a network of your own.
 """
 
 COMMAND = """Made by [`xtask/coverage`](../xtask/coverage/coverage.py):

@@ -120,18 +120,20 @@ impl Profile {
     }
 
     /// Says which other layers may have a layer's place in the order, as in "or conv2.weight: the
-    /// probes do not tell"; `None` if none may.
+    /// random vectors do not decide"; `None` if none may.
     #[must_use]
     pub fn in_doubt(&self, layer: usize) -> Option<String> {
         let rivals: Vec<&str> =
             self.rivals(layer).into_iter().map(|rival| self.layers[rival].0.as_str()).collect();
         match (&self.errors, rivals.as_slice()) {
             (_, []) => None,
-            (Errors::Unknown, _) => Some("or another: one probe does not tell".to_owned()),
+            (Errors::Unknown, _) => Some("or another: one random vector does not decide".to_owned()),
             (_, rivals) if rivals.len() <= NAMED => {
-                Some(format!("or {}: the probes do not tell", rivals.join(" or ")))
+                Some(format!("or {}: the random vectors do not decide", rivals.join(" or ")))
             }
-            (_, rivals) => Some(format!("or one of {} others: the probes do not tell", rivals.len())),
+            (_, rivals) => {
+                Some(format!("or one of {} others: the random vectors do not decide", rivals.len()))
+            }
         }
     }
 
@@ -350,7 +352,7 @@ mod tests {
             let [low, high] = profile.difference(0, 1).interval().unwrap();
             assert!(low > 0.0 && high - low < 1e-9, "{low} {high}");
             assert_eq!(profile.tells_the_middle_half(), Some(true), "both are in it");
-            assert_eq!(profile.in_doubt(1).unwrap(), "or c: the probes do not tell");
+            assert_eq!(profile.in_doubt(1).unwrap(), "or c: the random vectors do not decide");
             assert_eq!(profile.in_doubt(3), None);
         }
         // Without d, c is the last layer.
@@ -361,7 +363,7 @@ mod tests {
         three.distances.iter_mut().for_each(|record| (record.stderr, record.left_out) = (None, Vec::new()));
         let profile = Profile::new(&three, "wasserstein", "hessian", When::Last).unwrap();
         assert_eq!((profile.errors.clone(), profile.tells_the_middle_half()), (Errors::Unknown, None));
-        assert!(profile.in_doubt(1).unwrap().contains("one probe"));
+        assert!(profile.in_doubt(1).unwrap().contains("one random vector"));
         three.distances.iter_mut().for_each(|record| record.stderr = Some(0.0));
         let profile = Profile::new(&three, "wasserstein", "hessian", When::Last).unwrap();
         assert_eq!((profile.errors.clone(), profile.tells_the_middle_half()), (Errors::Exact, Some(true)));

@@ -39,7 +39,7 @@ pub enum Quantity {
     Trace,
     /// The largest eigenvalue of a group's curvature.
     LambdaMax,
-    /// The distances of the layers' spectra from that of the network.
+    /// The distances of the layers' spectra to that of `full`.
     Distance,
     /// The number of eigenvalues of a group's curvature that stand out from the bulk.
     Outliers,

@@ -175,7 +175,7 @@ fn in_the_middle(run: &Run, subject: &Subject) -> Finding {
     }
     words += &profile.in_doubt(least).map_or(String::new(), |doubt| format!(" ({doubt})"));
     if profile.errors == Errors::Unknown {
-        words += "; measure the network and the layers with probes = 4, or exactly";
+        words += "; measure `full` and the layers with probes = 4, or exactly";
     }
     Ok((words, profile.tells_the_middle_half().map_or(Verdict::Undecided, certain)))
 }
@@ -186,7 +186,7 @@ fn without_error(quantity: Quantity) -> &'static str {
         Quantity::LambdaMax => {
             "how far it has converged is not known, the results are of an earlier version: measure it again"
         }
-        _ => "one probe has no standard error: measure it with probes = 4",
+        _ => "one random vector has no standard error: measure it with probes = 4",
     }
 }
 

@@ -25,7 +25,8 @@ use crate::augment::Change;
 pub struct Experiment {
     /// The experiment's name, also that of its results folder: letters, digits, `-`, `_` and `.`.
     pub name: String,
-    /// The seed of all random numbers: initial weights, order of batches, probes.
+    /// The seed of all random numbers: initial weights, the order of batches, samples and random
+    /// vectors of probes.
     #[serde(default)]
     pub seed: u64,
     /// The device: "cpu", "cuda:0" (an NVIDIA GPU by its number), "cuda" (the first that nobody
@@ -55,7 +56,8 @@ pub struct Experiment {
     /// The training; without it the model is analysed as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train: Option<Train>,
-    /// Spectra to measure.
+    /// What is measured: spectra, at some epochs of training, on some samples, of some groups of
+    /// parameters (docs/probes.md).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub probe: Vec<Probe>,
     /// Distances between spectra to compute.
@@ -73,7 +75,7 @@ pub struct Experiment {
     #[serde(default = "one", skip_serializing_if = "is_one")]
     #[schemars(range(min = 1))]
     pub reruns: usize,
-    /// What is expected of the results.
+    /// Claims about the results (docs/claims.md).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Expect>,
     /// A file, or a list of files, relative to this one. Their values apply where this file sets
@@ -95,11 +97,11 @@ pub struct Experiment {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profiles {
-    /// Dotted keys and tables that shorten what would take days.
+    /// Dotted keys and tables for a run that is short enough for a CPU.
     #[serde(default)]
     #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
     pub small: toml::Table,
-    /// Dotted keys and tables for the full length.
+    /// Dotted keys and tables for the run at full length.
     #[serde(default)]
     #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
     pub full: toml::Table,
@@ -267,7 +269,7 @@ pub struct Report {
     pub tensorboard: bool,
 }
 
-/// Distances to compute.
+/// A distance between spectra.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Distance {
     /// The distance's name.

@@ -108,7 +108,7 @@ fn values(masses: Vec<f64>) -> Vec<f64> {
 pub fn register(registry: &mut Registry) {
     registry.distances.add::<DensityValuesParameters>(
         "wasserstein-density-values",
-        "what the code of arXiv 2012.03801 calls Wasserstein: between the values of the log-densities, blind to where they lie",
+        "what the code of arXiv 2012.03801 calls Wasserstein: it compares the values of the log-densities, not where they lie",
         |parameters, _| Ok(Box::new(WassersteinDensityValues::new(parameters)?)),
     );
 }

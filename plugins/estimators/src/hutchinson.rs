@@ -148,7 +148,7 @@ impl ProbeEstimator for Hutchinson {
     fn description(&self) -> String {
         let HutchinsonParameters { probes, probe } = self.parameters;
         let plural = if probes.get() == 1 { "" } else { "s" };
-        format!("the trace by Hutchinson's estimate, {probes} {probe} probe{plural}")
+        format!("the trace by Hutchinson's estimate, {probes} {probe} random vector{plural}")
     }
 }
 

@@ -35,7 +35,7 @@ fn swapping_lanczos_for_gram_is_a_change_of_one_word() {
     assert!(lanczos.ignored.is_empty());
     assert_eq!(
         lanczos.plugin.description(),
-        "Lanczos, 64 steps, full reorthogonalisation, 4 Gaussian probes"
+        "Lanczos, 64 steps, full reorthogonalisation, 4 Gaussian random vectors"
     );
     assert_eq!(lanczos.plugin.products(30), 120);
     assert_eq!(build("gram").ignored, ["steps", "probes", "probe"]);

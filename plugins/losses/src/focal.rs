@@ -146,7 +146,7 @@ fn log_total(graph: &mut Graph, odds: &Odds, cold: Value) -> Result<Value> {
 pub fn register(registry: &mut Registry) {
     registry.losses.add::<FocalParameters>(
         NAME,
-        "cross-entropy times (1 − p)^gamma: what is right already counts less",
+        "cross-entropy times (1 − p)^gamma: samples that are already classified correctly count less",
         |parameters, _| Ok(Box::new(Focal::new(parameters)?)),
     );
 }

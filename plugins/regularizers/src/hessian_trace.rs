@@ -38,12 +38,12 @@ pub struct HessianTraceParameters {
     pub groups: Groups,
     /// How the trace is estimated: "hutchinson" (default), "output-space", "per-sample", "exact".
     pub estimator: Estimator,
-    /// The distribution of probes: "rademacher" (default) or "gaussian".
+    /// The distribution of the random vectors: "rademacher" (default) or "gaussian".
     pub probe: Probe,
-    /// The number of probes that are averaged: 10 by default for "hutchinson", otherwise 1.
+    /// The number of random vectors that are averaged: 10 by default for "hutchinson", otherwise 1.
     pub probes: Option<NonZeroUsize>,
-    /// The share of the parameters that a probe of "hutchinson" covers, drawn anew for each probe;
-    /// 1 by default (arXiv 2208.05924).
+    /// The share of the parameters that a random vector of "hutchinson" covers, drawn anew for each
+    /// vector; 1 by default (arXiv 2208.05924).
     pub keep: f64,
     /// The number of samples of each mini-batch that are used; all by default.
     pub samples: Option<NonZeroUsize>,
@@ -97,7 +97,8 @@ impl HessianTrace {
             return Err(Error::input("keep", format!("is {keep}"), "it must be above 0 and at most 1"));
         }
         if keep < 1.0 && estimator != Estimator::Hutchinson {
-            let problem = "is a share of the parameters, and this estimator's probes are over the outputs";
+            let problem =
+                "is a share of the parameters, and the random vectors of this estimator are over the outputs";
             return Err(Error::input("keep", problem, "leave it out, or use estimator = \"hutchinson\""));
         }
         if probes.is_some() && estimator == Estimator::Exact {
@@ -154,7 +155,7 @@ impl Regularizer for HessianTrace {
     fn description(&self) -> String {
         let HessianTraceParameters { groups, estimator, probe, keep, samples, .. } = &self.parameters;
         let plural = if self.probes == 1 { "" } else { "s" };
-        let probes = format!("{} {probe} probe{plural}", self.probes);
+        let probes = format!("{} {probe} random vector{plural}", self.probes);
         let how = match estimator {
             Estimator::Hutchinson if *keep < 1.0 => {
                 format!("Hutchinson's estimate, {probes} on a share {keep} of the parameters")
@@ -195,7 +196,7 @@ fn check_traces_are_equal(objective: &Objective, group: &Variables) -> Result<()
 pub fn register(registry: &mut Registry) {
     registry.regularizers.add::<HessianTraceParameters>(
         "hessian-trace",
-        "the trace of the Hessian, of the whole network or of some layers",
+        "the trace of the Hessian, of all parameters or of some groups",
         |parameters, _| Ok(Box::new(HessianTrace::new(parameters)?)),
     );
 }

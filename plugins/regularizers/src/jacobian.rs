@@ -16,7 +16,7 @@ use crate::probe;
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JacobianParameters {
-    /// The distribution of probes: "rademacher" (default) or "gaussian".
+    /// The distribution of the random vectors: "rademacher" (default) or "gaussian".
     pub probe: Probe,
     /// The number of random projections of the outputs that are averaged, 1 by default.
     pub probes: NonZeroUsize,

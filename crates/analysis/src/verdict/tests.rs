@@ -131,7 +131,7 @@ fn one_probe_measures_no_fall() {
         }
         let found = verdict(Quantity::Trace, Relation::OverTraining(Direction::Down), None, &[run.clone()]);
         assert_eq!(found.verdict, Verdict::NotMeasured);
-        assert!(found.measured.starts_with("one probe has no standard error"), "{}", found.measured);
+        assert!(found.measured.starts_with("one random vector has no standard error"), "{}", found.measured);
         assert!(found.measured.contains("probes = 4") && found.measured.contains("± ?"), "{found:?}");
         // Another estimator of the same group whose error is known takes precedence.
         let known = ProbeRecord { trace_stderr: Some(0.1), probes: Some(8), ..run.probes[0].clone() };
@@ -419,10 +419,13 @@ fn an_order_that_the_probes_do_not_tell_is_undecided() {
     let first = [[1.05, 1.1, 1.2], [1.0, 1.2, 1.1], far, far, far];
     let found = with(Some(0.1), first);
     assert_eq!(found.verdict, Verdict::Undecided);
-    assert_eq!(found.measured, "least at l1, depth 0.25 (or l0: the probes do not tell)");
+    assert_eq!(found.measured, "least at l1, depth 0.25 (or l0: the random vectors do not decide)");
     let found = with(None, near);
     assert_eq!(found.verdict, Verdict::Undecided);
-    assert!(found.measured.contains("one probe") && found.measured.contains("probes = 4"), "{found:?}");
+    assert!(
+        found.measured.contains("one random vector") && found.measured.contains("probes = 4"),
+        "{found:?}"
+    );
 }
 
 #[test]

@@ -307,7 +307,7 @@ fn without_standard_error(expectation: &Expectation, runs: &[RunPlan]) -> Option
     let has_none = |probe: &ProbePlan| probe.batches.is_none() && !probe.estimator.has_standard_error();
     (judged && probes.peek().is_some() && probes.all(has_none)).then(|| {
         format!(
-            "\"{claim}\" will not be measured: one probe has no standard error; set probes = 4 in the estimator of {}",
+            "\"{claim}\" will not be measured: one random vector has no standard error; set probes = 4 in the estimator of {}",
             subject.group
         )
     })

@@ -4,7 +4,7 @@ pub use eigenscape_analysis::expectation::{Counting, Is, Quantity, When};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An expectation of the results. It is checked and reported, and does not fail the run.
+/// A claim about the results. It is checked and reported, and does not fail the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
@@ -23,7 +23,7 @@ pub struct Expect {
     /// The other quantity, if `is` relates two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with: Option<Quantity>,
-    /// The variant of the sweep that the claim is about; all runs by default.
+    /// The variant of the sweep that the claim is about; by default the claim is about every run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
     /// The group of the spectrum; "full" by default.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{Plugin, Words, indexed};
 
-/// Spectra to measure.
+/// A probe: spectra to measure at some epochs of training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Probe {
@@ -13,37 +13,37 @@ pub struct Probe {
     /// before training), or a list of "start", "end" and numbers of completed epochs.
     #[serde(default = "end")]
     pub at: Moments,
-    /// How many examples of each class the curvature is averaged over.
+    /// The number of samples of each class over which the loss is averaged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples_per_class: Option<Amount>,
-    /// How many examples the curvature is averaged over, or "all".
+    /// The number of samples over which the loss is averaged, or "all".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<Amount>,
-    /// Which examples: "random", drawn by the seed, or "first".
+    /// Which samples: "random", drawn by the seed, or "first".
     #[serde(default)]
     pub take: Take,
-    /// The split of the examples: "train" or "test".
+    /// The split of the samples: "train" or "test".
     #[serde(default)]
     pub split: SplitName,
-    /// The number of disjoint samples: each has its own spectrum, and their spread is reported.
+    /// The number of disjoint sample sets: each has its own spectrum, and their spread is reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batches: Option<usize>,
-    /// Whether the examples are augmented as in training: each once, the same way at all moments.
+    /// Whether the samples are augmented as in training: each once, the same way at all epochs.
     #[serde(default)]
     pub augment: bool,
     /// Whether the loss includes the optimizer's weight decay λ/2 ‖θ‖², which adds λ to every
     /// eigenvalue.
     #[serde(default)]
     pub weight_decay: bool,
-    /// The groups of variables: "full", "layers", "parameters", "modules", "stages", "middle",
-    /// "outer", globs over parameter names, "activation:MODULE", or tables
-    /// { name = ..., parameters = \[globs\] }.
+    /// The groups of parameters: "full", "layers", "parameters", "modules", "stages", "middle",
+    /// "outer", globs over parameter names, rows or columns of a tensor ("NAME\[0:64\]",
+    /// "NAME\[:, 0:64\]"), "activation:MODULE", or tables { name = ..., parameters = \[globs\] }.
     #[serde(default = "full")]
     pub groups: Groups,
-    /// The curvature: "hessian", "gauss-newton", "residual".
+    /// The matrix: "hessian", "gauss-newton", or "residual", their difference; or a list of these.
     #[serde(default = "hessian")]
     pub curvature: Words,
-    /// The estimator of the spectrum.
+    /// The estimator of the spectrum: its name, or a table of its name and its keys.
     pub estimator: Estimator,
     /// The number of eigenvectors: those of the eigenvalues of largest magnitude.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,8 +51,8 @@ pub struct Probe {
     /// The floating-point type of the products.
     #[serde(default)]
     pub dtype: Float,
-    /// The type in which what products are made of is evaluated, once for all of them: "f64", or
-    /// "f32" for less memory and time, and larger errors.
+    /// The floating-point type of the intermediate results that all products use: "f64", or "f32"
+    /// for less memory and time, and larger errors.
     #[serde(default = "double")]
     pub residuals: Float,
 }
@@ -73,7 +73,7 @@ fn hessian() -> Words {
     Words::One("hessian".to_owned())
 }
 
-/// Which examples are taken.
+/// Which samples are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Take {
@@ -88,10 +88,10 @@ pub enum Take {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SplitName {
-    /// The examples that training sees.
+    /// The samples that training uses.
     #[default]
     Train,
-    /// The examples held out.
+    /// The samples held out.
     Test,
 }
 
@@ -119,7 +119,7 @@ pub enum Groups {
     One(Group),
 }
 
-/// A selector of one or several groups of variables.
+/// A selector of one or several groups.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Group {
@@ -155,11 +155,11 @@ pub struct NamedGroup {
 pub enum Moments {
     /// "start", "end" or "every-epoch".
     Word(String),
-    /// Several moments.
+    /// Several times.
     List(Vec<At>),
 }
 
-/// One moment of a list.
+/// One time of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum At {
@@ -169,11 +169,11 @@ pub enum At {
     Word(String),
 }
 
-/// How many examples.
+/// How many samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a whole number of examples or \"all\"")]
 pub enum Amount {
-    /// A number of examples.
+    /// A number of samples.
     Count(usize),
     /// "all".
     Word(String),

@@ -11,7 +11,7 @@ use super::one;
 pub struct Train {
     /// Passes over the training split.
     pub epochs: usize,
-    /// Examples per step; the last batch of an epoch may be smaller.
+    /// Samples per step; the last batch of an epoch may be smaller.
     pub batch_size: usize,
     /// The optimizer.
     pub optimizer: Optimizer,
@@ -21,9 +21,9 @@ pub struct Train {
     /// Penalties on the loss.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regularizer: Vec<Regularizer>,
-    /// The training's state is saved at the end of an epoch if that is cheap, and at the latest
-    /// after this many seconds of work. When a killed training is started again with the same
-    /// command, it resumes from there. The results do not depend on this key.
+    /// The number of seconds of work after which the training's state is saved at the latest. When
+    /// a killed training is started again with the same command, it resumes from that state. The
+    /// results do not depend on this key.
     #[serde(default = "keep_every")]
     #[schemars(range(min = 0))]
     pub keep_every: f64,
@@ -40,11 +40,10 @@ pub struct Regularizer {
     pub name: String,
     /// The factor of the penalty.
     pub strength: f64,
-    /// The interval in steps: the penalty is added in the first step of each epoch, and every
-    /// `every` steps after it.
+    /// The interval n in steps: the penalty is added on steps 0, n, 2n, ... of each epoch.
     #[serde(default = "one")]
     pub every: usize,
-    /// The number of completed epochs from which the penalty is added.
+    /// The penalty is added once this number of epochs is completed.
     #[serde(default)]
     pub from_epoch: usize,
     /// The regularizer's own keys.

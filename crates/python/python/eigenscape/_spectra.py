@@ -61,9 +61,10 @@ def spectra(
       embeddings, attention, recurrent layers), "parameters",
       "modules", "stages", names with `*`, rows of a tensor ("h.0.attn.c_attn.weight[0:768]").
     - `curvature`: "hessian", "gauss-newton", "residual", or several.
-    - `estimator`: `{"name": "lanczos", "steps": 64, "probes": 4}` (errors are known from two probes on),
-      "gram" (every eigenvalue, where the loss is proved to have an exact factor; its matrices have
-      samples x classes x tokens or pixels with a label rows), "dense", "hutchinson", "trace".
+    - `estimator`: `{"name": "lanczos", "steps": 64, "probes": 4}` (two random vectors, `probes`, or
+      more give standard errors), "gram" (every eigenvalue, exactly: of the Gauss-Newton matrix, and of a
+      Hessian that is proved to be equal to it; it needs a square matrix of samples x classes rows, times
+      the tokens or pixels that have a label), "dense", "hutchinson", "trace".
     - `samples`: how many samples, drawn by the seed; all by default.
     - `dtype`: "f32" or "f64"; `device`: "cpu", "cuda:0", "cuda" or "auto".
     - `eigenvectors`: how many eigenvectors to find beside each spectrum, by "lanczos", "gram" or "dense":

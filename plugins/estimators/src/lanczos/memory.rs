@@ -66,8 +66,12 @@ impl Lanczos {
         let Fit { storage, together } = self.fit(operator, allowed);
         let what = match (probes, together) {
             (1, _) => format!("the Krylov basis of {steps} steps"),
-            (all, some) if all == some => format!("the Krylov bases of {probes} probes of {steps} steps"),
-            _ => format!("the Krylov bases of {probes} probes of {steps} steps, {together} at a time"),
+            (all, some) if all == some => {
+                format!("the Krylov bases of {probes} random vectors, {steps} steps each")
+            }
+            _ => format!(
+                "the Krylov bases of {probes} random vectors, {steps} steps each, {together} at a time"
+            ),
         };
         let bits = match storage {
             Storage::Full => "",

@@ -50,8 +50,8 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LanczosParameters {
-    /// The number of steps m of each probe, 128 by default; at most P are taken. The Krylov basis
-    /// takes m·P numbers per probe.
+    /// The number of steps m for each random vector, 128 by default; at most P are taken. The
+    /// Krylov basis takes m·P numbers per random vector.
     pub steps: NonZeroUsize,
     /// The number of random vectors over which the spectrum is averaged, 1 by default. A single one
     /// gives no standard error. With P or more, the P coordinate unit vectors are used instead:
@@ -64,11 +64,11 @@ pub struct LanczosParameters {
     pub probe: Probe,
     /// Whether a converged Ritz value gets the weight 1/P of one eigenvalue instead of its random
     /// weight: much more accurate where there are a few outliers. The trace stays unbiased; with
-    /// one or two probes this costs one additional product per probe. Off by default.
+    /// one or two random vectors this costs one additional product for each. Off by default.
     pub deflation: bool,
-    /// Whether the spectrum of a probe is the mean of the quadrature rules of m and of m − 1 steps,
-    /// whose errors mostly have opposite signs: the same accuracy with about two thirds of the
-    /// steps. Off by default.
+    /// Whether the spectrum of a random vector is the mean of the quadrature rules of m and of m − 1
+    /// steps, whose errors mostly have opposite signs: the same accuracy with about two thirds of
+    /// the steps. Off by default.
     pub averaged: bool,
 }
 
@@ -425,7 +425,7 @@ impl ProbeEstimator for Lanczos {
         let counted = if deflation { ", converged eigenvalues counted" } else { "" };
         let averaged = if averaged { ", two rules averaged" } else { "" };
         format!(
-            "Lanczos, {steps} steps, full reorthogonalisation, {probes} {probe} probe{plural}{counted}{averaged}"
+            "Lanczos, {steps} steps, full reorthogonalisation, {probes} {probe} random vector{plural}{counted}{averaged}"
         )
     }
 }

@@ -474,12 +474,15 @@ fn nan_is_an_error_and_not_a_hang() {
 fn describes_itself() {
     assert_eq!(
         Lanczos::default().description(),
-        "Lanczos, 128 steps, full reorthogonalisation, 1 Gaussian probe"
+        "Lanczos, 128 steps, full reorthogonalisation, 1 Gaussian random vector"
     );
     let four = lanczos(64, 4, Probe::Gaussian);
-    assert_eq!(four.description(), "Lanczos, 64 steps, full reorthogonalisation, 4 Gaussian probes");
+    assert_eq!(four.description(), "Lanczos, 64 steps, full reorthogonalisation, 4 Gaussian random vectors");
     let both = averaging(deflating(64, 1, Probe::Gaussian)).description();
-    assert!(both.ends_with("1 Gaussian probe, converged eigenvalues counted, two rules averaged"), "{both}");
+    assert!(
+        both.ends_with("1 Gaussian random vector, converged eigenvalues counted, two rules averaged"),
+        "{both}"
+    );
 }
 
 /// With as many vectors of signs as dimensions nothing is random, with deflation or without; with
