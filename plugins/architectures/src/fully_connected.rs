@@ -44,9 +44,9 @@ pub struct FullyConnected {
 /// Adds fully-connected-3, 5 and 8.
 pub fn register(architectures: &mut Catalog<dyn Architecture>) {
     for (name, summary, blocks) in [
-        ("fully-connected-3", "fully connected network, one block of two layers: skip, width", 1),
-        ("fully-connected-5", "fully connected network, two blocks of two layers: skip, width", 2),
-        ("fully-connected-8", "fully connected network, three blocks of two layers: skip, width", 3),
+        ("fully-connected-3", "fully connected network, one block of two layers", 1),
+        ("fully-connected-5", "fully connected network, two blocks of two layers", 2),
+        ("fully-connected-8", "fully connected network, three blocks of two layers", 3),
     ] {
         architectures.add(name, summary, move |settings: Parameters, _| {
             if settings.width == 0 {

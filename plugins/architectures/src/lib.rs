@@ -22,9 +22,8 @@ pub use no_settings::NoSettings;
 /// Adds every architecture of this crate to the registry.
 pub fn register(registry: &mut Registry) {
     let architectures = &mut registry.architectures;
-    architectures.add("mlp", "fully connected network: widths, activation", |p: mlp::Parameters, _| {
-        Ok(Box::new(mlp::Mlp::new(p)?))
-    });
+    architectures
+        .add("mlp", "fully connected network", |p: mlp::Parameters, _| Ok(Box::new(mlp::Mlp::new(p)?)));
     architectures.add(
         "lenet",
         "LeNet-5 with ReLU and max pooling (61,706 parameters on 1x32x32)",
@@ -43,12 +42,12 @@ pub fn register(registry: &mut Registry) {
     });
     architectures.add(
         "gpt",
-        "causal transformer on tokens: n_layer, n_head, n_embd, block_size, bias",
+        "causal transformer on tokens, as nanoGPT and GPT-2",
         |p: gpt::Parameters, _| Ok(Box::new(gpt::Gpt::new(p)?)),
     );
     architectures.add(
         "exported",
-        "any network of PyTorch, from a file of torch.export.save: path, output",
+        "any PyTorch module, from a file written by torch.export.save",
         |p: exported::Parameters, environment| Ok(Box::new(exported::Exported::load(&p, environment)?)),
     );
     architectures.add(

@@ -63,8 +63,8 @@ pub struct Vit {
 /// Adds vit-tiny and vit-small.
 pub fn register(architectures: &mut Catalog<dyn Architecture>) {
     for (name, summary, width, heads) in [
-        ("vit-tiny", "vision transformer of 12 blocks, width 192, 3 heads: depth, patch", 192, 3),
-        ("vit-small", "vision transformer of 12 blocks, width 384, 6 heads: depth, patch", 384, 6),
+        ("vit-tiny", "vision transformer of 12 blocks, width 192, 3 heads", 192, 3),
+        ("vit-small", "vision transformer of 12 blocks, width 384, 6 heads", 384, 6),
     ] {
         architectures.add(name, summary, move |Parameters { depth, patch }, _| {
             if patch == Some(0) {

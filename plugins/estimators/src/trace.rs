@@ -149,7 +149,7 @@ fn squared_norm(tensor: &Tensor) -> Result<f64> {
 pub fn register(registry: &mut Registry) {
     registry.estimators.add::<TraceParameters>(
         "trace",
-        "the trace alone, exactly, from per-sample gradients: Gauss-Newton, and Hessians proved to have the same trace",
+        "the trace alone, exactly, from per-sample gradients: of a Gauss-Newton matrix, or of a Hessian proved to have the same trace",
         |_, _| Ok(Box::new(Trace)),
     );
 }

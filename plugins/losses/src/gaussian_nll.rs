@@ -153,7 +153,7 @@ impl LossFunction for GaussianNll {
 pub fn register(registry: &mut Registry) {
     registry.losses.add::<GaussianNllParameters>(
         NAME,
-        "−log of a normal density whose means and variances are the outputs, first all means",
+        "−log of a normal density; the outputs are its means, followed by its variances",
         |parameters, _| Ok(Box::new(GaussianNll::new(parameters)?)),
     );
 }

@@ -321,7 +321,7 @@ impl Found {
 pub fn register(registry: &mut Registry) {
     registry.estimators.add::<GramParameters>(
         "gram",
-        "every eigenvalue, exactly, from per-sample gradients: Gauss-Newton, and Hessians proved equal to it",
+        "every eigenvalue, exactly, from per-sample gradients: of a Gauss-Newton matrix, or of a Hessian proved to be equal to it",
         |parameters, _| Ok(Box::new(Gram::new(parameters)?)),
     );
 }
