@@ -1,6 +1,6 @@
 """Curvature of neural networks' losses: spectra of the Hessian and of its Gauss-Newton part.
 
-- `spectra(module, x, y)`: the spectra of a PyTorch module's loss, of the whole network and of each
+- `spectra(module, x, y)`: the spectra of a PyTorch module's loss, for all parameters and for each
   layer; exact where mathematics allows it, with error bars elsewhere.
 - `spectrum_of(matvec, dimension)`: the spectrum of any symmetric matrix that is given by its
   products: a function, a SciPy `LinearOperator`, an operator of curvlinops.
