@@ -162,10 +162,10 @@ pub fn of_epochs(plan: &RunPlan, examples: usize) -> Account {
         .with("the scalars of all steps", if plan.tensorboard { steps } else { 0 })
 }
 
-/// Bytes per eigenvalue until its run is written: the eigenvalue, its weight and its residual, each
-/// twice while they are recorded; the index of the random vector it comes from; and their lines in
-/// results.json.
-pub const EIGENVALUE: usize = 48 + 4 + 144;
+/// Bytes per eigenvalue until its run is written: the eigenvalue, its weight, its residual and the
+/// index of the random vector that it comes from, each twice while they are recorded; and their
+/// lines in results.json.
+pub const EIGENVALUE: usize = 48 + 8 + 144 + 24;
 
 /// Bytes per eigenvector until its run is written: its record, twice, with the name of its file,
 /// and its lines in results.json.

@@ -113,7 +113,8 @@ impl Course<'_> {
             (records.run.name, records.run.variant) = (name, variant);
             return (standing, records);
         }
-        let run = Run { name, variant, seed: plan.seed, ..Run::default() };
+        let settings = toml::from_str(&plan.settings).unwrap_or_default();
+        let run = Run { name, variant, seed: plan.seed, settings, ..Run::default() };
         let scalars = plan.tensorboard.then(Scalars::new);
         let optimizer = plan.train.as_ref().map_or(Optimizer::NONE, |train| train.optimizer);
         (Standing::new(optimizer, weights.clone()), Records { run, scalars, ..Records::default() })

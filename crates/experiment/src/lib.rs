@@ -63,6 +63,7 @@ pub mod state_folder;
 mod sums;
 pub mod surveyed;
 pub mod sweep;
+pub mod tables;
 pub mod tensorboard;
 pub mod train;
 pub mod training_state;

@@ -55,24 +55,23 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
         crate::print(format_args!("{name:8} relative error {error:.1e}"))?;
     }
     json.map_or(Ok(()), |file| file.write(&errors))?;
+    let worst = errors.named().into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).map_or("", |(name, _)| name);
+    let largest = format!("the largest relative error, of {worst}, is {:.1e}", errors.worst());
+    let allowed = format!("at most {:.1e} is allowed (--tolerance)", arguments.tolerance);
     if errors.worst() <= arguments.tolerance {
-        return Ok(());
+        return crate::print(format_args!("verdict: they agree: {largest}, and {allowed}"));
     }
     Err(Failure::Run {
-        problem: format!(
-            "{}: the largest relative error is {:.1e}",
-            arguments.file.display(),
-            errors.worst()
-        ),
-        remedy: Some(format!("at most {:.1e} was expected (--tolerance)", arguments.tolerance)),
+        problem: format!("verdict: {} and Eigenscape do not agree: {largest}", arguments.file.display()),
+        remedy: Some(allowed),
     })
 }
 
 /// What is wrong with an architecture, and what to do about it.
 fn words(error: PluginError) -> (String, String) {
     match error {
-        PluginError::UnknownName { nearest, known, .. } => {
-            ("there is none of this name".to_owned(), suggestion(nearest.as_deref(), "architectures", &known))
+        PluginError::UnknownName { name, known, .. } => {
+            ("there is none of this name".to_owned(), suggestion(&name, "architectures", &known))
         }
         PluginError::Parameter { problem, .. } => {
             let remedy =

@@ -121,7 +121,7 @@ fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
     let parts = if plan.distances.is_empty() { 0 } else { size([2, longest], LEFT_OUT) };
     let pairs = plan.distances.iter().map(|plan| match plan.between {
         Between::LayersAndFull => groups,
-        Between::AllPairs => groups.saturating_mul(groups) / 2,
+        Between::AllPairs | Between::Curvatures => groups.saturating_mul(groups) / 2,
     });
     let pairs = pairs.fold(0, usize::saturating_add).saturating_mul(moments_of_all).saturating_mul(plan.runs);
     Ok(Account::of("the eigenvalues of all moments", kept)

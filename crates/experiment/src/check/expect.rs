@@ -2,13 +2,13 @@
 //! quantity.
 
 use eigenscape_analysis::expectation::{Direction, Expectation, Reference, Relation, Subject};
-use eigenscape_core::{GroupSelector, registry::nearest};
+use eigenscape_core::GroupSelector;
 
 use super::Checker;
 use crate::{
     diagnostic::{ConfigError, suggestion},
-    plan::{ProbePlan, RunPlan},
-    raw::{self, Is, Quantity, Than, When},
+    plan::{DistancePlan, ProbePlan, RunPlan},
+    raw::{self, Between, Is, Quantity, Than, When},
 };
 
 /// The key because of which a claim needs a test split, if any. The best epoch needs one: it is the
@@ -110,7 +110,9 @@ impl Checker<'_> {
             return Err(self.error(&format!("{path}.quantity"), problem, help));
         }
         let mut metrics: Vec<&str> = Vec::new();
-        for plan in runs.iter().flat_map(|run| &run.distances) {
+        // Claims are about distances of layers to the network.
+        let between_groups = |plan: &&DistancePlan| plan.between != Between::Curvatures;
+        for plan in runs.iter().flat_map(|run| &run.distances).filter(between_groups) {
             if !metrics.contains(&plan.name.as_str()) {
                 metrics.push(&plan.name);
             }
@@ -118,7 +120,7 @@ impl Checker<'_> {
         let metric = raw.metric.as_deref().or(metrics.first().copied()).unwrap_or_default();
         if distance && !metrics.contains(&metric) {
             let key = if raw.metric.is_some() { "metric" } else { "quantity" };
-            let help = suggestion(nearest(metric, metrics.iter().copied()).as_deref(), "distances", &metrics);
+            let help = suggestion(metric, "distances", &metrics);
             let problem = "the experiment has no such [[distance]]";
             return Err(self.error(&format!("{path}.{key}"), problem, help));
         }
@@ -253,7 +255,7 @@ impl Checker<'_> {
         let help = if known.is_empty() {
             "there is one run: add a [sweep], or compare with a number".to_owned()
         } else {
-            suggestion(nearest(variant, known.iter().copied()).as_deref(), "variants", &known)
+            suggestion(variant, "variants", &known)
         };
         Err(self.error(path, format!("the sweep has no variant `{variant}`"), help))
     }

@@ -2,7 +2,7 @@
 
 use eigenscape_core::{
     Catalog, Error,
-    registry::{Built, PluginError, nearest, plural},
+    registry::{Built, PluginError, plural},
 };
 
 use super::Checker;
@@ -40,9 +40,9 @@ impl Checker<'_> {
     ) -> Result<Built<T>, ConfigError> {
         let node = self.document.at(path);
         catalog.build(name, parameters, &self.environment).map_err(|error| match error {
-            PluginError::UnknownName { kind, name, nearest, known } => node.at("name").site.error(
+            PluginError::UnknownName { kind, name, known, .. } => node.at("name").site.error(
                 format!("there is no {kind} `{name}`"),
-                Some(suggestion(nearest.as_deref(), &plural(kind), &known)),
+                Some(suggestion(&name, &plural(kind), &known)),
             ),
             PluginError::Parameter { key, problem, .. } => {
                 parameter(catalog, node, name, &key, &problem, own)
@@ -66,7 +66,7 @@ fn parameter<T: ?Sized + 'static>(
         .flat_map(|(_, entry)| entry.keys.iter().map(String::as_str))
         .chain(own.iter().copied())
         .collect();
-    let help = suggestion(nearest(key, known.iter().copied()).as_deref(), "keys", &known);
+    let help = suggestion(key, "keys", &known);
     if !key.is_empty() && node.get(key).is_some() && !known.contains(&key) {
         return node.at(key).key.error(problem, Some(help));
     }
