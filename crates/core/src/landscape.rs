@@ -15,6 +15,7 @@ use crate::{
     account::{bytes, size},
     error::{Error, Result},
     factor::LossFactor,
+    group::is_layer_weight,
 };
 
 /// A mean loss over all samples of a point, around the point's parameters. Clones share what they
@@ -188,7 +189,7 @@ impl NetworkOperator {
     fn layers_are_affine(&self) -> bool {
         let all = self.landscape.loss.network().parameters();
         let indices = self.group.variables.parameters().iter();
-        let layers = indices.filter(|index| all.get(**index).is_some_and(|layer| layer.shape.len() > 1));
+        let layers = indices.filter(|index| all.get(**index).is_some_and(is_layer_weight));
         let layers: Vec<usize> = layers.copied().collect();
         let is_affine = |index: &usize| {
             let of = self.landscape.loss.affinity(Variables::Parameters(vec![*index]));

@@ -81,7 +81,7 @@ pub const FORMAT: u32 = 1;
 /// One training run (or one analysis of a given model).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
-    /// What distinguishes it from the other runs of the sweep ("model.name=lenet"); empty without a
+    /// What distinguishes it from the other runs of the sweep ("model=lenet"); empty without a
     /// sweep.
     pub name: String,
     /// The name without the seed: runs that share it are reruns of one another.

@@ -188,24 +188,23 @@ impl RunAccount {
         let (needed, allowed) = (self.measuring.total(), self.allowed.bytes());
         if let (Some(said), true) = (&plan.memory, needed > allowed) {
             let problem = format!(
-                "measuring would take {} of memory ({}), and {} are allowed",
+                "measuring would take {} of memory, and {} are allowed",
                 bytes(needed),
-                self.measuring.words(),
                 bytes(allowed)
             );
-            return Err(said.error(problem, REMEDY).into());
+            return Err(said.error(problem, itemised(REMEDY, &self.measuring)).into());
         }
         let all = self.held.clone().and(self.measuring.clone());
         let machine = of_machine();
         if all.total() > machine {
             let problem = format!(
-                "the run would take {} of memory ({}), and this machine has {}",
+                "the run would take {} of memory, and this machine has {}",
                 bytes(all.total()),
-                all.words(),
                 bytes(machine)
             );
             let own = self.measuring.total() > self.held.total();
-            return Err(plan.model.name.error(problem, if own { REMEDY } else { SMALLER }).into());
+            let remedy = itemised(if own { REMEDY } else { SMALLER }, &all);
+            return Err(plan.model.name.error(problem, remedy).into());
         }
         Ok(())
     }
@@ -232,6 +231,11 @@ impl RunAccount {
             ),
         ]
     }
+}
+
+/// A remedy, and below it what takes the memory.
+pub(crate) fn itemised(remedy: &str, account: &Account) -> String {
+    format!("{remedy}\nthe memory is {}", account.words())
 }
 
 /// The remedy where the network or the data set does not fit into the machine's memory.

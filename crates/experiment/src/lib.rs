@@ -29,6 +29,7 @@ pub mod evaluate;
 mod excerpt;
 pub mod executed;
 pub mod extends;
+mod findings;
 pub mod identity;
 mod inputs;
 pub mod keeper;
@@ -48,6 +49,7 @@ pub mod pace;
 pub mod plan;
 pub mod prepare;
 pub mod progress;
+mod pulse;
 pub mod raw;
 pub mod read;
 pub mod resolved;
@@ -69,6 +71,7 @@ pub mod train;
 pub mod training_state;
 pub mod vectors;
 pub mod verify;
+pub mod work;
 
 pub use eigenscape_core::weights;
 

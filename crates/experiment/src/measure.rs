@@ -90,6 +90,15 @@ pub struct Moment<'a> {
     pub interrupt: &'a Interrupt,
 }
 
+/// Follows the measurements of a moment.
+pub trait Watch {
+    /// The matrices of this description are measured now.
+    fn begins(&mut self, description: &str);
+
+    /// A matrix, or a part of one, was measured.
+    fn found(&mut self, measured: &Measured);
+}
+
 /// Measures every spectrum of the `number`-th probe (counted from 1) at a moment, on one sample.
 /// Returns the spectra and the failures.
 ///
@@ -101,9 +110,9 @@ pub fn probe(
     moment: &Moment,
     kept: &mut KeptSpectra,
     progress: &dyn Progress,
-    mut announce: impl FnMut(&str),
+    watch: &mut dyn Watch,
 ) -> Result<(Vec<Measured>, Vec<ProbeFailure>)> {
-    let (mut measured, mut failures) = (Vec::new(), Vec::new());
+    let (mut measured, mut failures): (Vec<Measured>, _) = (Vec::new(), Vec::new());
     let mut fail = |(curvature, group): (Curvature, &Group), (problem, remedy)| {
         failures.push(ProbeFailure {
             epoch: moment.epoch,
@@ -136,14 +145,17 @@ pub fn probe(
         let key = format!("{}{number}{batch}.{index}", moment.name);
         if let Some(found) = kept.find(&key).filter(|found| found.len() == matrices.len()) {
             for (matrix, estimated) in matrices.iter().zip(found.clone()) {
-                measured.extend(with_parts(probe, number, moment.batch, *matrix, estimated));
+                for one in with_parts(probe, number, moment.batch, *matrix, estimated) {
+                    watch.found(&one);
+                    measured.push(one);
+                }
                 progress.advance(estimator.products(matrix.1.dimension));
             }
             continue;
         }
         let operators: Vec<NetworkOperator> =
             matrices.iter().map(|(curvature, group)| probe.operator(&landscape, *curvature, group)).collect();
-        announce(&description(&operators));
+        watch.begins(&description(&operators));
         let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
         let estimated = estimates(estimator, &operators, &context);
         // Estimates are kept only if all of them succeeded: a failed one would fail again.
@@ -163,7 +175,10 @@ pub fn probe(
                         // The spectrum is recorded without its eigenvectors.
                         Err(error) => fail(*matrix, error.into_words()),
                     }
-                    measured.extend(with_parts(probe, number, moment.batch, *matrix, estimated));
+                    for one in with_parts(probe, number, moment.batch, *matrix, estimated) {
+                        watch.found(&one);
+                        measured.push(one);
+                    }
                 }
                 Err(error) => fail(*matrix, error.into_words()),
             }

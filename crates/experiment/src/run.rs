@@ -60,11 +60,14 @@ pub fn execute(
 ) -> Result<Executed> {
     let mut claims = Claims::of(plan);
     let mut identities = Vec::new();
+    let bar = display.waiting("preparing data and network");
     for run in &plan.runs {
+        bar.message(&run.name);
         let prepared = prepare(run)?;
         claims.see(&prepared);
         identities.push(Identity::new(&prepared)?);
     }
+    drop(bar);
     claims.check()?;
     let _lock = Lock::of(&plan.directory)?;
     artifacts::tidy(&plan.directory)?;
@@ -95,6 +98,7 @@ pub fn execute(
     let directory = RunDirectory::create(&plan.directory)?;
     let results = run_all(plan, &identities, &kept, &directory, display)?;
     let put = || -> Result<PathBuf> {
+        let _bar = display.waiting("drawing the report");
         report(directory.path())?;
         sums::write(directory.path())?;
         directory.finish(aside.as_deref())

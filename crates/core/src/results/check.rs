@@ -421,7 +421,7 @@ mod tests {
     fn what_does_not_fit_together_is_named() {
         results().check().unwrap();
         type Change = fn(&mut Run);
-        let cases: [(&str, Change); 40] = [
+        let cases: [(&str, Change); 44] = [
             ("runs[0].probes[0].weights: 1 for 2 eigenvalues", |run| run.probes[0].weights.truncate(1)),
             ("runs[0].probes[1].weights: they sum to 0.75 instead of 1", |run| {
                 run.probes[1].weights[0] = 0.25;

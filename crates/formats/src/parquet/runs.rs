@@ -94,15 +94,17 @@ mod tests {
                 }
             }
             if header & 1 == 0 {
-                let number = (0..u32::from(width.div_ceil(8))).map(|i| take(&mut bytes) << (8 * i)).sum();
+                let number =
+                    (0..u32::from(width.div_ceil(8))).map(|i| take(&mut bytes) << (8 * i)).sum::<u64>();
                 numbers.extend(std::iter::repeat_n(number, (header >> 1) as usize));
             } else {
                 let length = (header >> 1) as usize * usize::from(width);
                 let (group, rest) = bytes.split_at(length);
                 bytes = rest;
                 let bit = |place: usize| u64::from(group[place / 8] >> (place % 8) & 1);
-                let number =
-                    |i: usize| (0..usize::from(width)).map(|b| bit(i * usize::from(width) + b) << b).sum();
+                let number = |i: usize| {
+                    (0..usize::from(width)).map(|b| bit(i * usize::from(width) + b) << b).sum::<u64>()
+                };
                 numbers.extend((0..(header >> 1) as usize * PACKED).map(number));
             }
         }
