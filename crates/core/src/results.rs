@@ -6,7 +6,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
 
 pub use self::check::Misfit;
-use crate::{ClassMeans, Estimate, Moments, spectrum::NO_MASS};
+use crate::{ClassMeans, Estimate, Moments, number::short, spectrum::NO_MASS};
 
 /// Separates an experiment's name from a number in the names of folders of earlier results. The
 /// names of experiments do not contain it.
@@ -166,6 +166,7 @@ pub struct Divergence {
 impl std::fmt::Display for Divergence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { what, value, epoch, step, learning_rate, last_finite_loss } = self;
+        let learning_rate = short(*learning_rate);
         let before = match last_finite_loss {
             None => "none".to_owned(),
             Some(loss) if loss.abs() < 1e6 => format!("{loss:.4}"),

@@ -15,7 +15,7 @@ use crate::{
     moment::{self, Measures},
     notes,
     optimizer::Optimizer,
-    plan::RunPlan,
+    plan::{RegularizerPlan, RunPlan, TrainPlan},
     prepare::Prepared,
     progress::{Bar, Display},
     resume::Unfinished,
@@ -140,6 +140,7 @@ impl Course<'_> {
         self.keeper.unless_interrupted(stopped, standing, records)?;
         let watch = |standing: &Standing| {
             bar.skip(1);
+            bar.message(last_step(standing, plan));
             Ok(self.keeper.after_step(plan, standing, records)?)
         };
         match trainer.epoch(data, standing, watch) {
@@ -230,6 +231,18 @@ fn remedy(plan: &RunPlan) -> &'static str {
         }
         None => "check that the data has no huge values, and the settings in [model]",
     }
+}
+
+/// The loss of the last step, and each penalty when it was added last: "loss 0.5123, hessian-trace
+/// 12.34".
+fn last_step(standing: &Standing, plan: &TrainPlan) -> String {
+    let loss = standing.log.steps.last().map(|step| format!("loss {}", significant(step.loss, DIGITS)));
+    let penalty = |(index, regularizer): (usize, &RegularizerPlan)| {
+        let last = standing.log.penalties.iter().rev().find(|log| log.regularizer == index)?;
+        Some(format!("{} {}", regularizer.name, significant(last.value, DIGITS)))
+    };
+    let penalties = plan.regularizers.iter().enumerate().filter_map(penalty);
+    loss.into_iter().chain(penalties).collect::<Vec<_>>().join(", ")
 }
 
 /// "epoch 3/10: training loss 0.5123 (81.2 %), test loss 0.6011 (78.0 %), penalty 0.0123:

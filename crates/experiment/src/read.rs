@@ -107,6 +107,10 @@ fn example(path: &str, message: &str, found: &toml::Value) -> String {
     let value = match (key, expected) {
         ("samples" | "samples_per_class", _) => "100".to_owned(),
         ("at", _) => "[\"start\", 5, \"end\"]".to_owned(),
+        ("epoch", _) => "\"last\"".to_owned(),
+        ("element", _) if path.starts_with("data.augment") => {
+            return "write it as in augment = [\"flip\", { rotate = 15 }, { crop = 4 }]".to_owned();
+        }
         ("groups", _) => "[\"full\", \"layers\"]".to_owned(),
         ("curvature", _) => "\"hessian\"".to_owned(),
         ("estimator", _) => "\"lanczos\"".to_owned(),

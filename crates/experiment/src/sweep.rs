@@ -127,7 +127,7 @@ fn first_step(path: &str) -> &str {
 }
 
 fn cannot_be_swept(key: &str, node: &Node) -> ConfigError {
-    let help = "every run of a sweep belongs to the one experiment".to_owned();
+    let help = "set it outside of [sweep]: it holds for all runs of the experiment".to_owned();
     node.key.error(format!("`{key}` cannot be swept"), Some(help))
 }
 

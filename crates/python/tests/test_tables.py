@@ -46,7 +46,9 @@ def test_numpy_reads_the_arrays(results):
     with np.load(results.folder / "spectra.npz") as arrays:
         for run in results.record["runs"]:
             for probe in run["probes"]:
-                matrix = f"probe-{probe['probe']}/epoch-{probe['epoch']}/{probe['curvature']}/{probe['group']}"
+                matrix = (
+                    f"probe-{probe['probe']}/epoch-{probe['epoch']}/{probe['curvature']}/{probe['group']}"
+                )
                 name = f"{run['name']}/{matrix}"
                 assert arrays[f"{name}/eigenvalues"].tolist() == probe["eigenvalues"]
                 assert arrays[f"{name}/weights"].tolist() == probe["weights"]
@@ -64,7 +66,11 @@ def test_pandas_reads_the_tables(results, pandas):
     assert len(spectra) == len(records)
     for (_, row), (run, probe) in zip(spectra.iterrows(), records):
         assert (row["run"], row["seed"], row["group"]) == (run["name"], run["seed"], probe["group"])
-        assert (row["trace"], row["exact"], row["samples"]) == (probe["trace"], probe["exact"], probe["samples"])
+        assert (row["trace"], row["exact"], row["samples"]) == (
+            probe["trace"],
+            probe["exact"],
+            probe["samples"],
+        )
         assert row["kurtosis"] == probe["moments"]["kurtosis"] and row["dtype"] == "f32"
         assert pandas.isna(row["batch"]) and (pandas.isna(row["probes"]) == ("probes" not in probe))
     eigenvalues = pandas.read_parquet(results.folder / "eigenvalues.parquet")

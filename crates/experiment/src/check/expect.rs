@@ -43,7 +43,7 @@ impl Checker<'_> {
     ) -> Result<Expectation, ConfigError> {
         if raw.claim.trim().is_empty() {
             let help = "say in words what is claimed: the report lists it";
-            return Err(self.error(&format!("{path}.claim"), "it is empty", help));
+            return Err(self.error(&format!("{path}.claim"), format!("`{path}.claim` is empty"), help));
         }
         let subject = self.subject(path, raw, raw.quantity, runs)?;
         let relation = self.relation(path, raw, runs)?;
@@ -144,13 +144,18 @@ impl Checker<'_> {
         Ok(subject)
     }
 
+    /// The word of the key `is`, as it is written.
+    fn relation_word(&self, path: &str) -> String {
+        self.document.at(&format!("{path}.is")).to_value().as_str().unwrap_or_default().to_owned()
+    }
+
     fn relation(&self, path: &str, raw: &raw::Expect, runs: &[RunPlan]) -> Result<Relation, ConfigError> {
         let only = |quantity: Quantity| {
             if raw.quantity == quantity {
                 return Ok(());
             }
             let help = format!("use quantity = \"{}\"", quantity.name());
-            let problem = format!("`{}` cannot be this", raw.quantity.name());
+            let problem = format!("`{}` cannot be \"{}\"", raw.quantity.name(), self.relation_word(path));
             Err(self.error(&format!("{path}.is"), problem, help))
         };
         let relation = match raw.is {
@@ -158,7 +163,8 @@ impl Checker<'_> {
             Is::LeastInTheMiddleHalf => only(Quantity::Distance).map(|()| Relation::LeastInTheMiddleHalf)?,
             _ if raw.quantity == Quantity::Distance => {
                 let help = "use is = \"least-in-the-middle-half\"";
-                return Err(self.error(&format!("{path}.is"), "`distance` cannot be this", help));
+                let problem = format!("`distance` cannot be \"{}\"", self.relation_word(path));
+                return Err(self.error(&format!("{path}.is"), problem, help));
             }
             Is::Falls => Relation::OverTraining(Direction::Down),
             Is::Rises => Relation::OverTraining(Direction::Up),
@@ -178,7 +184,7 @@ impl Checker<'_> {
         match uses.iter().find(|(_, given, used)| *given && !*used) {
             None => Ok(relation),
             Some((key, ..)) => {
-                let problem = format!("this `is` has no use for `{key}`");
+                let problem = format!("is = \"{}\" has no use for `{key}`", self.relation_word(path));
                 Err(self.error(&format!("{path}.{key}"), problem, "remove it, or change `is`"))
             }
         }
@@ -195,7 +201,9 @@ impl Checker<'_> {
         let reference = match &raw.than {
             None => {
                 let help = "add `than`: a variant of the sweep, or a number";
-                return Err(self.error(&format!("{path}.is"), "it is not said what to compare with", help));
+                let problem =
+                    format!("is = \"{}\" needs something to compare with", self.relation_word(path));
+                return Err(self.error(&format!("{path}.is"), problem, help));
             }
             Some(Than::Number(number)) => {
                 let is_share = matches!(raw.quantity, Quantity::TrainAccuracy | Quantity::TestAccuracy);
@@ -231,7 +239,7 @@ impl Checker<'_> {
                 Err(self.error(&format!("{path}.with"), "a run has many distances", help))
             }
             Some(other) if other == raw.quantity => {
-                let problem = format!("`{}` is what is compared with it", other.name());
+                let problem = format!("`{}` is compared with itself", other.name());
                 Err(self.error(&format!("{path}.with"), problem, "use another quantity"))
             }
             Some(other) => Ok(Relation::With(direction, Box::new(self.subject(path, raw, other, runs)?))),

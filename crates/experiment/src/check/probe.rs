@@ -259,7 +259,7 @@ impl Checker<'_> {
             return Err(self.error(
                 &format!("{path}.name"),
                 problem,
-                "give it a name that means nothing else",
+                "choose another: this one selects parameters or activations by itself",
             ));
         }
         let globs: Vec<String> = parameters.iter().map(|(_, glob)| glob.to_owned()).collect();

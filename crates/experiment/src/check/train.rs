@@ -2,6 +2,8 @@
 
 use std::num::NonZeroUsize;
 
+use eigenscape_core::number::short;
+
 use super::{
     Checker,
     names::{OPTIMIZERS, SCHEDULES, optimizer_keys, schedule_keys},
@@ -172,7 +174,7 @@ impl Checker<'_> {
         if value.is_finite() && holds(value) {
             return Ok(());
         }
-        Err(self.error(path, format!("`{path}` is {value}"), format!("it must be {range}")))
+        Err(self.error(path, format!("`{path}` is {}", short(value)), format!("it must be {range}")))
     }
 
     /// The known name that equals `name`; refuses any other.

@@ -81,9 +81,9 @@ class Results:
 
         rows: dict[str, Callable[[Run], Sequence[Mapping[str, Any]]]] = {
             "spectra": lambda run: [spectrum.to_dict() for spectrum in run.spectra],
-            "eigenvalues": lambda run: [row for spectrum in run.spectra for row in _eigenvalues(spectrum)],
             "training": lambda run: run.training,
             "distances": lambda run: run.distances,
+            "eigenvalues": lambda run: [row for spectrum in run.spectra for row in _eigenvalues(spectrum)],
         }
         if what not in rows:
             raise ValueError(f'there are no "{what}": use one of {", ".join(rows)}')
@@ -113,12 +113,17 @@ class Results:
 
 def _eigenvalues(spectrum: Spectrum) -> list[Mapping[str, Any]]:
     record = spectrum.record
-    matrix = {name: record.get(name) for name in ("probe", "epoch", "batch", "curvature", "group", "estimator")}
+    matrix = {
+        name: record.get(name) for name in ("probe", "epoch", "batch", "curvature", "group", "estimator")
+    }
     vectors = record.get("origins") or [None] * len(record["eigenvalues"])
     listed = list(zip(record["eigenvalues"], record["weights"], vectors))
     if record.get("mass_at_zero"):
         listed.append((0.0, record["mass_at_zero"], None))
-    return [{**matrix, "eigenvalue": value, "weight": weight, "vector": vector} for value, weight, vector in listed]
+    return [
+        {**matrix, "eigenvalue": value, "weight": weight, "vector": vector}
+        for value, weight, vector in listed
+    ]
 
 
 def _run(record: Mapping[str, Any], folder: pathlib.Path) -> Run:
