@@ -159,8 +159,8 @@ fn every_mistake_is_one_clear_error_and_leaves_nothing() {
 fn what_there_is_can_be_seen() {
     let folder = small(EXPERIMENT);
     for (arguments, texts) in [
-        (&["list"][..], &["lenet", "fashion-mnist", "lanczos", "wasserstein", "`list dataset cifar-10`"][..]),
-        (&["list", "estimators"], &["gram", "dense", "`list estimator class-structure` says which keys"]),
+        (&["list"][..], &["lenet", "fashion-mnist", "lanczos", "wasserstein", "list dataset cifar-10`"][..]),
+        (&["list", "estimators"], &["gram", "dense", "list estimator class-structure` says which keys"]),
         (
             &["list", "dataset", "cifar-10"],
             &["dataset cifar-10", "[data], name = \"cifar-10\"", "path: string"],

@@ -96,7 +96,8 @@ pub fn complaint(node: &Node, path: &str, message: &str) -> ConfigError {
 
 /// What a value of the right type looks like.
 fn example(path: &str, message: &str, found: &toml::Value) -> String {
-    let key = match last_step(path.trim_end_matches(']')) {
+    let step = last_step(path.trim_end_matches(']'));
+    let key = match step.rsplit('[').next().unwrap_or(step) {
         "" => "key",
         // An element of a list has no key.
         step if step.bytes().all(|byte| byte.is_ascii_digit()) => "element",

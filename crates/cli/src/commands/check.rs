@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -26,25 +26,23 @@ const GROUPS: usize = 10;
 
 /// Checks every file and prints what it would run. An error in one file does not stop the others.
 pub fn run(experiments: &[String], choices: &Choices, registry: &Registry) -> Result<()> {
-    let mut all: Vec<(String, Result<String>)> = Vec::new();
+    let mut all: Vec<(String, Result<(Experiment, PathBuf)>)> = Vec::new();
     for word in experiments {
         let read = locate::experiment(word).and_then(|file| Ok((cases::read(&file, choices)?, file)));
         match read {
-            Ok((experiments, file)) => all.extend(experiments.iter().map(|experiment| {
+            Ok((experiments, file)) => all.extend(experiments.into_iter().map(|experiment| {
                 let case = experiment.case.as_ref().map(|case| format!(" --only {case}"));
-                (format!("{word}{}", case.unwrap_or_default()), one(experiment, &file, choices, registry))
+                (format!("{word}{}", case.unwrap_or_default()), Ok((experiment, file.clone())))
             })),
             Err(failure) => all.push((word.clone(), Err(failure))),
         }
     }
     let count = all.len();
-    if count == 1 {
-        return all.into_iter().try_for_each(|(_, said)| crate::print(said?));
-    }
     let mut wrong = Vec::new();
-    for (word, said) in all {
-        match said {
+    for (word, read) in all {
+        match read.and_then(|(experiment, file)| one(&experiment, &file, choices, registry)) {
             Ok(text) => crate::print(text)?,
+            Err(failure) if count == 1 => return Err(failure),
             Err(failure) => {
                 wrong.push(word);
                 crate::report(failure);

@@ -57,7 +57,7 @@ fn all(kinds: &[Kind]) -> String {
         lines.push(plural(kind.name));
         lines.extend(indented(&names.join(", "), "    "));
     }
-    let example = "`list dataset` says what each data set is, and `list dataset cifar-10` which keys it has.";
+    let example = "`cargo xtask list dataset` says what each data set is, and `cargo xtask list dataset cifar-10` its keys.";
     format!("{}\n\n{example}", lines.join("\n"))
 }
 
@@ -66,7 +66,7 @@ fn one_kind(kind: &Kind) -> String {
     let rows: Vec<[String; 2]> =
         kind.plugins.iter().map(|plugin| [plugin.name.to_string(), plugin.summary.to_string()]).collect();
     let first = kind.plugins.first().map_or("NAME", |plugin| plugin.name.as_ref());
-    let hint = format!("`list {} {first}` says which keys it has.", kind.name);
+    let hint = format!("`cargo xtask list {} {first}` says which keys it has.", kind.name);
     format!("{}\n{}\n\n{hint}", plural(kind.name), table(&rows, WIDTH).join("\n"))
 }
 

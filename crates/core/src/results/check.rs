@@ -191,6 +191,7 @@ impl ProbeRecord {
             })?;
         }
         self.check_weights()?;
+        self.check_mass()?;
         self.check_eigenpairs()?;
         if self.has_spectrum() { self.check_sums() } else { self.check_number() }
     }
@@ -260,14 +261,18 @@ impl ProbeRecord {
         })
     }
 
+    /// Checks that the mass at zero is what the weights leave.
+    fn check_mass(&self) -> Result<(), Misfit> {
+        let zero = self.mass_at_zero();
+        demand(self.mass_at_zero.is_none_or(|said| (said - zero).abs() <= ROUNDING), "mass_at_zero", || {
+            format!("{} is not {zero}, what the weights leave", self.mass_at_zero.unwrap_or_default())
+        })
+    }
+
     fn check_weights(&self) -> Result<(), Misfit> {
         let (count, dimension) = (self.weights.len(), self.dimension);
         let share = |weight: &f64| (0.0..=1.0 + ROUNDING).contains(weight);
         demand(self.weights.iter().all(share), "weights", || "one is no number between 0 and 1".to_owned())?;
-        let zero = self.mass_at_zero();
-        demand(self.mass_at_zero.is_none_or(|said| (said - zero).abs() <= ROUNDING), "mass_at_zero", || {
-            format!("{} is not {zero}, what the weights leave", self.mass_at_zero.unwrap_or_default())
-        })?;
         let each = 1.0 / dimension as f64;
         if self.weights.iter().all(|weight| (weight - each).abs() <= ROUNDING * each) {
             return demand(count <= dimension, "eigenvalues", || {
