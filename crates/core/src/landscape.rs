@@ -170,19 +170,18 @@ impl NetworkOperator {
     fn instead_of_factor(&self) -> String {
         /// The largest matrix that is proposed, in bytes.
         const MOST: usize = 4 << 30;
-        let layers = if self.layers_are_affine() {
-            "groups = \"layers\", in each of which the network is piecewise affine; "
-        } else {
-            ""
-        };
-        let matrix = size([self.group.dimension; 2], size_of::<f64>());
-        let dense = match self.group.dimension {
-            dimension if matrix <= MOST => {
-                format!("; estimator = \"dense\" (a matrix of {dimension} x {dimension}, {})", bytes(matrix))
-            }
-            _ => String::new(),
-        };
-        format!("use {layers}curvature = \"gauss-newton\"; estimator = \"lanczos\"{dense}")
+        let layers = "groups = \"layers\" (the network is piecewise affine in each layer)";
+        let mut options: Vec<String> = Vec::new();
+        options.extend(self.layers_are_affine().then(|| layers.to_owned()));
+        options.extend(["curvature = \"gauss-newton\"", "estimator = \"lanczos\""].map(str::to_owned));
+        let dimension = self.group.dimension;
+        let matrix = size([dimension; 2], size_of::<f64>());
+        if matrix <= MOST {
+            let of = format!("(a matrix of {dimension} x {dimension}, {})", bytes(matrix));
+            options.push(format!("estimator = \"dense\" {of}"));
+        }
+        let last = options.pop().unwrap_or_default();
+        format!("use {} or {last}", options.join(", "))
     }
 
     /// Whether the group is of several layers, in each of which the network is piecewise affine.
