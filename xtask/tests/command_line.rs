@@ -101,7 +101,12 @@ fn every_mistake_is_one_clear_error_and_leaves_nothing() {
         (
             &["reproduce", "small.toml", "--set", "probe.estimator=gram"],
             2,
-            &["not piecewise affine", "lanczos"],
+            &[
+                "not piecewise affine",
+                "groups = \"layers\"",
+                "lanczos",
+                "\"dense\" (a matrix of 33 x 33, 8.5 KiB)",
+            ],
         ),
         (&["reproduce", "small.toml", "--out", "file"], 1, &["cannot write results", "--out"]),
         (
@@ -125,6 +130,12 @@ fn every_mistake_is_one_clear_error_and_leaves_nothing() {
         (&["list", "estimater"], 2, &["did you mean `estimator`?"]),
         (&["list", "estimator", "lanczo"], 2, &["there is no estimator `lanczo`", "did you mean `lanczos`?"]),
         (&["data", "nothing"], 2, &["nothing"]),
+        (
+            &["new", "loss", "mine"],
+            2,
+            &["no template for a loss", "plugins/losses", "ARCHITECTURE.md", "templates: "],
+        ),
+        (&["new", "estimatr", "mine"], 2, &["no kind of plugin `estimatr`", "did you mean `estimator`?"]),
         (&["report", "."], 1, &["results.json"]),
     ];
     for (arguments, code, texts) in mistakes {
@@ -148,9 +159,14 @@ fn every_mistake_is_one_clear_error_and_leaves_nothing() {
 fn what_there_is_can_be_seen() {
     let folder = small(EXPERIMENT);
     for (arguments, texts) in [
-        (&["list"][..], &["lenet", "fashion-mnist", "lanczos", "wasserstein", "steps = 128"][..]),
-        (&["list", "estimators"], &["gram", "dense"]),
-        (&["list", "layers"], &["conv_transpose2d: ", "kernel (required)"]),
+        (&["list"][..], &["lenet", "fashion-mnist", "lanczos", "wasserstein", "list dataset cifar-10`"][..]),
+        (&["list", "estimators"], &["gram", "dense", "list estimator class-structure` says which keys"]),
+        (
+            &["list", "dataset", "cifar-10"],
+            &["dataset cifar-10", "[data], name = \"cifar-10\"", "path: string"],
+        ),
+        (&["list", "layers"], &["conv_transpose2d"]),
+        (&["list", "layer", "conv_transpose2d"], &["{ op = \"conv_transpose2d\"", "kernel (required)"]),
         (&["list", "estimator", "lanczos"], &["steps = 128"]),
         (&["list", "optimizer", "sgd"], &["momentum", "lr (required)"]),
         (&["list", "schedules"], &["cosine", "milestones"]),
@@ -159,7 +175,7 @@ fn what_there_is_can_be_seen() {
             &["list", "groups", "small.toml"],
             &[
                 "probe 1: on 12 examples",
-                "    0.weight [5, 2], 0.bias [5]",
+                "0.weight [5, 2], 0.bias [5]",
                 "not proved: matmul in 2 multiplies values that depend on the group",
                 "affine: where it is proved",
             ],
@@ -172,9 +188,12 @@ fn what_there_is_can_be_seen() {
                 "after epochs 0, 2",
                 "on 12 training examples, 4 of each class, drawn at random, in f32",
                 "loss: cross-entropy",
-                "SGD",
-                "learning rate 0.1",
-                "run:",
+                "run (seed 3): data: ",
+                "training: 2 epochs of 3 steps, batch size 8",
+                "optimizer: SGD, learning rate 0.1, momentum 0.9",
+                "0.weight (10), 2.weight (15): 6 spectra, 116 products",
+                "time: about ",
+                "operations, of which this machine does",
             ],
         ),
         (
@@ -186,11 +205,14 @@ fn what_there_is_can_be_seen() {
                 "--set",
                 "train.regularizer=[{name=\"l2\", strength=0.5, every=3}]",
             ],
+            &["run (x 2 seeds: 1, 2): data: ", "penalty: 0.5 times", "every 3 steps", "time in all: about "],
+        ),
+        (
+            &["check", "small.toml", "--set", "sweep.train.optimizer.lr=[1e25, 0.5]"],
             &[
-                "all 2 runs:\n    data: ",
-                "penalty: 0.5 times",
-                "every 3 steps",
-                "\n  run seed=2:\n    seed: 2\n",
+                "all 2 runs: data: ",
+                "run lr=1e25 (seed 3): optimizer: SGD, learning rate 1e25",
+                "run lr=0.5 (seed 3): optimizer: SGD, learning rate 0.5",
             ],
         ),
         (
@@ -213,14 +235,40 @@ fn what_there_is_can_be_seen() {
             ],
         ),
         (&["schema"], &["\"samples_per_class\"", "\"const\": \"lanczos\""]),
+        (&["schema", "results"], &["\"mass_at_zero\"", "\"kurtosis_stderr\""]),
+        (
+            &["data"],
+            &[
+                "fashion-mnist found: ",
+                "iris found: it is part of the program",
+                "tensors yours: give its `data.path`",
+            ],
+        ),
         (&["data", "fashion-mnist"], &["train-images-idx3-ubyte"]),
         (&["--help"], &["reproduce", "check"]),
     ] {
         let output = xtask(folder.path(), arguments);
         assert!(output.status.success(), "{arguments:?}\n{}", String::from_utf8_lossy(&output.stderr));
         let stdout = String::from_utf8_lossy(&output.stdout);
+        // Long lines are broken at spaces.
+        let words = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         for text in texts {
-            assert!(stdout.contains(text), "{arguments:?}: no {text:?} in\n{stdout}");
+            assert!(words.contains(text), "{arguments:?}: no {text:?} in\n{stdout}");
+        }
+    }
+}
+
+#[test]
+fn lists_have_names_alone_and_lines_fit_a_page() {
+    let folder = small(EXPERIMENT);
+    let said = |arguments: &[&str]| String::from_utf8(xtask(folder.path(), arguments).stdout).unwrap();
+    let all = said(&["list"]);
+    assert!(!all.contains("steps = 128") && all.lines().count() < 40, "{all}");
+    for arguments in
+        [&["list"][..], &["list", "estimators"], &["list", "layer", "conv2d"], &["check", "small.toml"]]
+    {
+        for line in said(arguments).lines() {
+            assert!(line.chars().count() <= 100, "{arguments:?}: {line}");
         }
     }
 }

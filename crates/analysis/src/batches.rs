@@ -1,6 +1,9 @@
 //! Merges several samples of one matrix: their mean and their spread.
 
-use eigenscape_core::results::{Band, DistanceRecord, ProbeRecord, Results, Run};
+use eigenscape_core::{
+    Moments,
+    results::{Band, DistanceRecord, ProbeRecord, Results, Run},
+};
 
 use crate::{statistics::Sample, uncertainty::Number};
 
@@ -45,8 +48,11 @@ pub fn averaged_run(run: &Run) -> Run {
         &run.distances,
         |_| true,
         |a, b| {
-            (a.epoch, a.batch.is_some(), &a.metric, &a.curvature, &a.left, &a.right)
-                == (b.epoch, b.batch.is_some(), &b.metric, &b.curvature, &b.left, &b.right)
+            let spectra = |d: &DistanceRecord| {
+                let right = (d.right.clone(), d.right_curvature.clone());
+                (d.epoch, d.batch.is_some(), d.metric.clone(), d.curvature.clone(), d.left.clone(), right)
+            };
+            spectra(a) == spectra(b)
         },
     );
     Run {
@@ -110,6 +116,9 @@ fn spectrum(records: &[&ProbeRecord]) -> ProbeRecord {
         exact: false,
         eigenvalues,
         weights,
+        mass_at_zero: mean(|record| record.mass_at_zero),
+        origins: Vec::new(),
+        moments: moments(records),
         residuals: if known { residuals } else { Vec::new() },
         trace: traces.map_or(f64::NAN, |traces| traces.mean),
         trace_stderr: error,
@@ -123,6 +132,31 @@ fn spectrum(records: &[&ProbeRecord]) -> ProbeRecord {
         seconds: records.iter().map(|record| record.seconds).sum(),
         ..records[0].clone()
     }
+}
+
+/// The mean of each moment, with its standard error over the samples.
+fn moments(records: &[&ProbeRecord]) -> Option<Moments> {
+    let all: Vec<Moments> = records.iter().map(|record| record.moments).collect::<Option<_>>()?;
+    let number = |of: fn(&Moments) -> Option<f64>| {
+        let values: Option<Vec<f64>> = all.iter().map(of).collect();
+        let number = Sample::of(&values?)?.number();
+        Some((number.value, number.stderr()))
+    };
+    let [variance, skewness, kurtosis] =
+        [|m: &Moments| m.variance, |m: &Moments| m.skewness, |m: &Moments| m.kurtosis].map(number);
+    let (mean, mean_stderr) = number(|moments| Some(moments.mean))?;
+    let value = |number: Option<(f64, Option<f64>)>| number.map(|(value, _)| value);
+    let error = |number: Option<(f64, Option<f64>)>| number.and_then(|(_, error)| error);
+    Some(Moments {
+        mean,
+        mean_stderr,
+        variance: value(variance),
+        variance_stderr: error(variance),
+        skewness: value(skewness),
+        skewness_stderr: error(skewness),
+        kurtosis: value(kurtosis),
+        kurtosis_stderr: error(kurtosis),
+    })
 }
 
 /// The eigenvalues of one of `count` records, each with its weight in the mean and its residual.
@@ -162,6 +196,32 @@ fn band(records: &[&DistanceRecord]) -> Option<Band> {
 mod tests {
     use super::*;
     use crate::verdict::tests;
+
+    #[test]
+    fn moments_and_distances_between_curvatures_are_averaged_apart() {
+        let of = |batch, mean| ProbeRecord {
+            moments: Some(Moments { mean, variance: Some(2.0), ..Moments::default() }),
+            ..probe(Some(batch), "full", &[4.0])
+        };
+        let between = |batch, value, right: Option<&str>| DistanceRecord {
+            batch: Some(batch),
+            right_curvature: right.map(str::to_owned),
+            ..tests::distance(1, "full", value)
+        };
+        let distances = vec![
+            between(0, 1.0, None),
+            between(0, 5.0, Some("residual")),
+            between(1, 3.0, None),
+            between(1, 7.0, Some("residual")),
+        ];
+        let run = Run { probes: vec![of(0, 1.0), of(1, 3.0)], distances, ..Run::default() };
+        let averaged = averaged_run(&run);
+        let moments = averaged.probes[0].moments.unwrap();
+        assert_eq!((moments.mean, moments.variance, moments.skewness), (2.0, Some(2.0), None));
+        // The means 1 and 3 have the deviation √2, their mean the standard error 1.
+        assert!((moments.mean_stderr.unwrap() - 1.0).abs() < 1e-15);
+        assert_eq!(averaged.distances.iter().map(|d| d.value).collect::<Vec<_>>(), [2.0, 6.0]);
+    }
 
     fn probe(batch: Option<usize>, group: &str, eigenvalues: &[f64]) -> ProbeRecord {
         ProbeRecord { batch, ..tests::probe(1, group, eigenvalues) }

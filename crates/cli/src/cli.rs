@@ -26,7 +26,7 @@ pub enum Command {
         #[command(flatten)]
         overrides: Overrides,
     },
-    /// List everything that can be chosen by name, with its keys, or the groups of an experiment
+    /// List everything that can be chosen by name; of one name its keys; or an experiment's groups
     List {
         /// dataset, architecture, layer (of sequential), loss, estimator, distance, regularizer,
         /// optimizer or schedule; or groups
@@ -46,34 +46,37 @@ pub enum Command {
         #[arg(value_name = "RUN_DIR")]
         directory: PathBuf,
     },
-    /// Show where a data set was looked for, what was found, and what to do
+    /// Show which data sets are on this machine; of one, where it is looked for and how to get it
     Data {
-        /// The data set's name, as in fashion-mnist
-        name: String,
+        /// The data set's name, as in fashion-mnist; if none is given, all of them
+        name: Option<String>,
     },
     /// Compare another program's derivatives of a network with those of Eigenscape
     Verify(Verify),
     /// Write a template of a crate that adds a plugin, with tests and an experiment;
     /// examples/plugin explains it
     New {
-        /// The kind of plugin; other kinds have no template, but are registered in the same way
-        #[arg(value_enum)]
-        kind: Kind,
+        /// architecture, distance, estimator or primitive (an operation, with an architecture that
+        /// uses it); other kinds have no template
+        kind: String,
         /// The name of the plugin, of the crate and of the folder
         name: String,
     },
-    /// Print the JSON schema of experiment files, for editors
-    Schema,
+    /// Print the JSON schema of experiment files, for editors, or that of results.json
+    Schema {
+        /// Of which file
+        #[arg(value_enum, default_value = "experiment")]
+        of: Schema,
+    },
 }
 
-/// The kinds of plugins that `new` has templates for.
+/// The files with a JSON schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
-    Architecture,
-    Distance,
-    Estimator,
-    /// An operation, with an architecture that uses it
-    Primitive,
+pub enum Schema {
+    /// An experiment's TOML file
+    Experiment,
+    /// The results.json of a folder of results (docs/results.md)
+    Results,
 }
 
 #[derive(Debug, Args)]

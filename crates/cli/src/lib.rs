@@ -10,6 +10,7 @@
 mod cli;
 mod commands;
 mod json_file;
+mod layout;
 mod locate;
 mod signals;
 
@@ -29,7 +30,7 @@ use eigenscape_runtime::{SIMD, check_simd};
 use miette::MietteHandlerOpts;
 use textwrap::{WordSeparator, WordSplitter};
 
-use crate::cli::{Arguments, Command};
+use crate::cli::{Arguments, Command, Schema};
 
 /// Parses the process' arguments and runs the command. Exit code 0: done; 1: failed, or stopped by
 /// a signal; 2: wrong usage or configuration.
@@ -86,10 +87,16 @@ fn dispatch(command: Command, registry: &Registry) -> Result<()> {
         }
         Command::Bench(arguments) => commands::bench::run(&arguments, registry),
         Command::Report { directory } => commands::report::run(&directory),
-        Command::Data { name } => commands::data::run(&name),
+        Command::Data { name } => commands::data::run(name.as_deref(), registry),
         Command::Verify(arguments) => commands::verify::run(&arguments, registry),
-        Command::New { kind, name } => commands::new::run(kind, &name, registry),
-        Command::Schema => print(format_args!("{:#}", eigenscape_experiment::schema::experiment(registry))),
+        Command::New { kind, name } => commands::new::run(&kind, &name, registry),
+        Command::Schema { of } => {
+            let schema = match of {
+                Schema::Experiment => eigenscape_experiment::schema::experiment(registry),
+                Schema::Results => eigenscape_core::results::schema(),
+            };
+            print(format_args!("{schema:#}"))
+        }
     }
 }
 

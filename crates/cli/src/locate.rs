@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use eigenscape_core::registry::nearest;
 use eigenscape_experiment::{Failure, Result, cases, choices::Choices, diagnostic::suggestion};
 
 /// The name of folders with files that experiments share.
@@ -45,7 +44,7 @@ pub fn experiment(word: &str) -> Result<PathBuf> {
         } else if let Some((file, case)) = case(word, &all) {
             format!("it is one of several in a file: {} --only {case}", name(file))
         } else {
-            suggestion(nearest(word, names.iter().copied()).as_deref(), "experiments", &names)
+            suggestion(word, "experiments", &names)
         };
         Failure::Usage { problem, remedy }
     })

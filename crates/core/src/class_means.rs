@@ -1,5 +1,6 @@
 //! Means of gradients over the samples of a class.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Mean gradients by class and cross-class, vectors of P numbers, represented by their inner
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(means.product(1, 0), 1.0);
 /// assert_eq!(means.squared_distance(0, 1), 4.0);
 /// ```
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ClassMeans {
     /// The class and label of each mean.
     pub labels: Vec<ClassMean>,
@@ -25,7 +26,7 @@ pub struct ClassMeans {
 
 /// The mean over the samples of class c (first) of their gradients for the label c' (second);
 /// `None` stands for the mean over all labels c' ≠ c.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClassMean(pub usize, pub Option<usize>);
 
 impl ClassMeans {

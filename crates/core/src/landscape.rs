@@ -12,9 +12,10 @@ use eigenscape_runtime::{Backend, Buffer};
 
 use crate::{
     Curvature, CurvatureOperator, ExactFactor, FactorSource, Group, Interrupt,
-    account::size,
+    account::{bytes, size},
     error::{Error, Result},
     factor::LossFactor,
+    group::is_layer_weight,
 };
 
 /// A mean loss over all samples of a point, around the point's parameters. Clones share what they
@@ -159,10 +160,41 @@ impl NetworkOperator {
                 format!(
                     "it has no exact factor: the network is not piecewise affine in this group ({breaker})"
                 ),
-                "use curvature = \"gauss-newton\", or estimator = \"lanczos\"",
+                &self.instead_of_factor(),
             );
         }
         Ok(())
+    }
+
+    /// What finds the spectrum of a Hessian that has no exact factor.
+    fn instead_of_factor(&self) -> String {
+        /// The largest matrix that is proposed, in bytes.
+        const MOST: usize = 4 << 30;
+        let layers = "groups = \"layers\" (the network is piecewise affine in each layer)";
+        let mut options: Vec<String> = Vec::new();
+        options.extend(self.layers_are_affine().then(|| layers.to_owned()));
+        options.extend(["curvature = \"gauss-newton\"", "estimator = \"lanczos\""].map(str::to_owned));
+        let dimension = self.group.dimension;
+        let matrix = size([dimension; 2], size_of::<f64>());
+        if matrix <= MOST {
+            let of = format!("(a matrix of {dimension} x {dimension}, {})", bytes(matrix));
+            options.push(format!("estimator = \"dense\" {of}"));
+        }
+        let last = options.pop().unwrap_or_default();
+        format!("use {} or {last}", options.join(", "))
+    }
+
+    /// Whether the group is of several layers, in each of which the network is piecewise affine.
+    fn layers_are_affine(&self) -> bool {
+        let all = self.landscape.loss.network().parameters();
+        let indices = self.group.variables.parameters().iter();
+        let layers = indices.filter(|index| all.get(**index).is_some_and(is_layer_weight));
+        let layers: Vec<usize> = layers.copied().collect();
+        let is_affine = |index: &usize| {
+            let of = self.landscape.loss.affinity(Variables::Parameters(vec![*index]));
+            of.is_ok_and(|(level, _)| level.is_affine())
+        };
+        layers.len() > 1 && layers.iter().all(is_affine)
     }
 
     /// Refuses a Hessian whose diagonal is not proved to be that of the Gauss-Newton matrix.
@@ -204,6 +236,14 @@ impl NetworkOperator {
     /// Those of [`Self::memory`].
     pub fn memory_of_parts(&self, vectors: usize) -> Result<Option<usize>> {
         Ok(self.product()?.memory_of_parts(vectors))
+    }
+
+    /// Floating-point operations of a product with one vector; nothing is evaluated.
+    ///
+    /// # Errors
+    /// Those of [`Self::memory`].
+    pub fn flops(&self) -> Result<usize> {
+        Ok(self.product()?.flops())
     }
 
     fn product(&self) -> Result<Arc<StreamedProduct>> {

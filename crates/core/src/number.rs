@@ -80,6 +80,18 @@ pub fn jackknife(left_out: &[f64]) -> Option<f64> {
     (left_out.len() > 1).then(|| ((k - 1.0) / k * squares).sqrt())
 }
 
+/// A number as people write it: "0.05", "1e25", "1e-7".
+///
+/// ```
+/// use eigenscape_core::number::short;
+/// assert_eq!([0.05, 3.0, 1e25, 1e-7, 0.0].map(short), ["0.05", "3", "1e25", "1e-7", "0"]);
+/// ```
+#[must_use]
+pub fn short(value: f64) -> String {
+    let plain = value == 0.0 || !value.is_finite() || (1e-4..1e7).contains(&value.abs());
+    if plain { value.to_string() } else { format!("{value:e}") }
+}
+
 fn check_finite(value: f64) -> Result<()> {
     if value.is_finite() {
         return Ok(());

@@ -2,20 +2,55 @@
 
 mod check;
 
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
 
 pub use self::check::Misfit;
-use crate::{ClassMeans, Estimate};
+use crate::{ClassMeans, Estimate, Moments, number::short, spectrum::NO_MASS};
 
 /// Separates an experiment's name from a number in the names of folders of earlier results. The
 /// names of experiments do not contain it.
 pub const EARLIER: char = '~';
 
+/// The JSON schema of `results.json`, as this version writes it.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let mut schema = SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<Results>()
+        .to_value();
+    plain(&mut schema);
+    schema
+}
+
+/// Writes descriptions without line breaks and the marks of Rust's documentation.
+fn plain(schema: &mut serde_json::Value) {
+    match schema {
+        serde_json::Value::Object(fields) => {
+            for (key, value) in fields {
+                match value {
+                    serde_json::Value::String(text) if key == "description" => {
+                        *text = text.replace('\n', " ").replace("\\[", "[").replace("\\]", "]");
+                        *text = text.replace("[`PARTS`]", &PARTS.to_string());
+                    }
+                    value => plain(value),
+                }
+            }
+        }
+        serde_json::Value::Array(values) => values.iter_mut().for_each(plain),
+        _ => {}
+    }
+}
+
 /// `results.json`: everything that was measured.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Results {
     /// The experiment's name.
     pub name: String,
+    /// What wrote the file; absent in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versions: Option<Versions>,
     /// One entry per combination of the sweep; one entry without a sweep.
     pub runs: Vec<Run>,
     /// Statistics over the reruns of each variant; empty where nothing was trained.
@@ -26,10 +61,27 @@ pub struct Results {
     pub claims: Vec<ClaimRecord>,
 }
 
+/// The program that wrote results. The same versions, settings and data give the same bits.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Versions {
+    /// The version of this format. It grows when a field changes its meaning; that
+    /// fields are added does not change it.
+    pub format: u32,
+    /// Eigenscape's version, with a hash of its sources: "0.1.0, sources 5f3a9c0d1b2e4f67".
+    pub eigenscape: String,
+    /// The processor's architecture and the operating system: "x86_64 linux".
+    pub platform: String,
+    /// The vector instructions of the kernels on the CPU: "avx512", "avx2" or "scalar".
+    pub simd: String,
+}
+
+/// The version of the format of `results.json`.
+pub const FORMAT: u32 = 1;
+
 /// One training run (or one analysis of a given model).
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
-    /// What distinguishes it from the other runs of the sweep ("model.name=lenet"); empty without a
+    /// What distinguishes it from the other runs of the sweep ("model=lenet"); empty without a
     /// sweep.
     pub name: String,
     /// The name without the seed: runs that share it are reruns of one another.
@@ -38,6 +90,11 @@ pub struct Run {
     /// The seed of everything random in the run.
     #[serde(default)]
     pub seed: u64,
+    /// Every setting that the run's numbers depend on, defaults included, by the keys of the
+    /// experiment's file. Empty in results of earlier versions.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
+    pub settings: toml::Table,
     /// One record per epoch.
     pub training: Vec<TrainingRecord>,
     /// One record per spectrum.
@@ -56,7 +113,7 @@ pub struct Run {
 }
 
 /// A spectrum that could not be measured: its estimator failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeFailure {
     /// The epoch after which the measurement was due (0: before training).
     pub epoch: usize,
@@ -89,7 +146,7 @@ impl std::fmt::Display for ProbeFailure {
 }
 
 /// The first number of a training run that is not finite.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Divergence {
     /// The quantity that is not finite.
     pub what: Diverging,
@@ -109,6 +166,7 @@ pub struct Divergence {
 impl std::fmt::Display for Divergence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { what, value, epoch, step, learning_rate, last_finite_loss } = self;
+        let learning_rate = short(*learning_rate);
         let before = match last_finite_loss {
             None => "none".to_owned(),
             Some(loss) if loss.abs() < 1e6 => format!("{loss:.4}"),
@@ -124,8 +182,9 @@ impl std::fmt::Display for Divergence {
 
 /// A quantity that training checks for being finite. `results.json` names it in words: "the penalty
 /// `hessian-trace`".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub enum Diverging {
     /// The loss of a mini-batch.
     Loss,
@@ -168,7 +227,7 @@ impl TryFrom<String> for Diverging {
 }
 
 /// Losses and accuracies after an epoch.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TrainingRecord {
     /// The epoch; 0 is before training.
     pub epoch: usize,
@@ -197,7 +256,7 @@ pub struct TrainingRecord {
 }
 
 /// A regularizer over one epoch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PenaltyRecord {
     /// The regularizer's name.
     pub name: String,
@@ -216,7 +275,7 @@ pub struct PenaltyRecord {
 
 /// One spectrum, or one number from an estimator that finds no spectrum: then `value` is present
 /// and there are no eigenvalues.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeRecord {
     /// The epoch after which it was measured (0: before training).
     pub epoch: usize,
@@ -229,6 +288,18 @@ pub struct ProbeRecord {
     pub curvature: String,
     /// The estimator's name.
     pub estimator: String,
+    /// Which `[[probe]]` of the experiment, counted from 1; its keys are in the run's `settings`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<usize>,
+    /// The floating-point type of the products: "f32" or "f64".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
+    /// N, the number of examples that the curvature is averaged over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<usize>,
+    /// The split that they are from: "train" or "test".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
     /// Whether the eigenvalues, or the number, are exact up to rounding.
     pub exact: bool,
     /// The |λ| below which rounding makes an eigenvalue indistinguishable from 0, so that it is not
@@ -244,8 +315,20 @@ pub struct ProbeRecord {
     /// Eigenvalues or Ritz values in descending order; an exact spectrum lists the non-zero
     /// eigenvalues.
     pub eigenvalues: Vec<f64>,
-    /// One weight per eigenvalue; the rest up to 1 is mass at zero.
+    /// One weight per eigenvalue; the rest up to 1 is `mass_at_zero`.
     pub weights: Vec<f64>,
+    /// 1 − Σ weights: the share of the eigenvalues that are 0 and not listed, as a share of 1.
+    /// Absent without a spectrum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mass_at_zero: Option<f64>,
+    /// For an estimated spectrum, which of its `probes` random vectors found each listed value,
+    /// counted from 0. The values of one vector, with their weights times `probes`, are the
+    /// quadrature rule of this vector alone. Absent where nothing is random.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<u32>,
+    /// Mean, variance, skewness and kurtosis of the eigenvalues; absent without a spectrum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moments: Option<Moments>,
     /// For an estimated spectrum, one residual per listed value: some eigenvalue of the matrix lies
     /// within this distance of the value. Absent for exact spectra, and in results of earlier
     /// versions.
@@ -293,7 +376,7 @@ pub struct ProbeRecord {
 }
 
 /// An eigenvalue whose eigenvector is in a file.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct EigenpairRecord {
     /// λ, one of the listed eigenvalues.
     pub value: f64,
@@ -318,6 +401,10 @@ impl From<&Estimate> for ProbeRecord {
                 dimension: spectrum.dimension,
                 eigenvalues: spectrum.eigenvalues.clone(),
                 weights: spectrum.weights.clone(),
+                mass_at_zero: Some(spectrum.mass_at_zero())
+                    .map(|zero| if zero > NO_MASS { zero } else { 0.0 }),
+                origins: spectrum.origins.clone(),
+                moments: Some(spectrum.moments()),
                 residuals: spectrum.residuals.clone(),
                 trace: spectrum.trace,
                 trace_stderr: spectrum.trace_stderr,
@@ -345,7 +432,7 @@ impl From<&Estimate> for ProbeRecord {
 }
 
 /// The class means of the gradients from which one matrix is formed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MeansRecord {
     /// The epoch after which it was measured (0: before training).
     pub epoch: usize,
@@ -364,7 +451,7 @@ pub struct MeansRecord {
 }
 
 /// One distance between two spectra.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DistanceRecord {
     /// The epoch of both spectra.
     pub epoch: usize,
@@ -373,8 +460,12 @@ pub struct DistanceRecord {
     pub batch: Option<usize>,
     /// The distance's name.
     pub metric: String,
-    /// The curvature of both spectra.
+    /// The curvature of both spectra; of the left one where `right_curvature` is present.
     pub curvature: String,
+    /// The curvature of the right spectrum, with `between = "curvatures"`; `left` and `right` are
+    /// then the same group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub right_curvature: Option<String>,
     /// The left group.
     pub left: String,
     /// The right group.
@@ -400,7 +491,7 @@ pub struct DistanceRecord {
 pub const PARTS: usize = 32;
 
 /// A distance over a grid of bandwidths, which includes the distance's own bandwidth.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Band {
     /// Bandwidths in ascending order, as fractions of the range of both spectra.
     pub bandwidths: Vec<f64>,
@@ -409,7 +500,7 @@ pub struct Band {
 }
 
 /// Statistics over runs that differ only in their seed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct VariantRecord {
     /// What distinguishes them from the other runs of the sweep; empty without a sweep.
     pub variant: String,
@@ -423,7 +514,7 @@ pub struct VariantRecord {
 }
 
 /// A quantity over the reruns of a variant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StatisticRecord {
     /// "train-loss", "test-loss", "train-accuracy", "test-accuracy" or "generalisation-gap".
     pub quantity: String,
@@ -440,7 +531,7 @@ pub struct StatisticRecord {
 }
 
 /// A claim, and what was measured to check it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClaimRecord {
     /// What is claimed, in words.
     pub claim: String,
@@ -455,7 +546,7 @@ pub struct ClaimRecord {
 }
 
 /// Whether a claim holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// It does.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 
 /// The largest deviation of a sum of weights from 1 that counts as rounding and not as mass.
-const NO_MASS: f64 = 1e-12;
+pub(crate) const NO_MASS: f64 = 1e-12;
 
 /// A Ritz value θ that Lanczos found from one random vector, as a node of that vector's quadrature
 /// rule.

@@ -162,10 +162,10 @@ pub fn of_epochs(plan: &RunPlan, examples: usize) -> Account {
         .with("the scalars of all steps", if plan.tensorboard { steps } else { 0 })
 }
 
-/// Bytes per eigenvalue until its run is written: the eigenvalue, its weight and its residual, each
-/// twice while they are recorded; the index of the random vector it comes from; and their lines in
-/// results.json.
-pub const EIGENVALUE: usize = 48 + 4 + 144;
+/// Bytes per eigenvalue until its run is written: the eigenvalue, its weight, its residual and the
+/// index of the random vector that it comes from, each twice while they are recorded; and their
+/// lines in results.json.
+pub const EIGENVALUE: usize = 48 + 8 + 144 + 24;
 
 /// Bytes per eigenvector until its run is written: its record, twice, with the name of its file,
 /// and its lines in results.json.
@@ -188,24 +188,23 @@ impl RunAccount {
         let (needed, allowed) = (self.measuring.total(), self.allowed.bytes());
         if let (Some(said), true) = (&plan.memory, needed > allowed) {
             let problem = format!(
-                "measuring would take {} of memory ({}), and {} are allowed",
+                "measuring would take {} of memory, and {} are allowed",
                 bytes(needed),
-                self.measuring.words(),
                 bytes(allowed)
             );
-            return Err(said.error(problem, REMEDY).into());
+            return Err(said.error(problem, itemised(REMEDY, &self.measuring)).into());
         }
         let all = self.held.clone().and(self.measuring.clone());
         let machine = of_machine();
         if all.total() > machine {
             let problem = format!(
-                "the run would take {} of memory ({}), and this machine has {}",
+                "the run would take {} of memory, and this machine has {}",
                 bytes(all.total()),
-                all.words(),
                 bytes(machine)
             );
             let own = self.measuring.total() > self.held.total();
-            return Err(plan.model.name.error(problem, if own { REMEDY } else { SMALLER }).into());
+            let remedy = itemised(if own { REMEDY } else { SMALLER }, &all);
+            return Err(plan.model.name.error(problem, remedy).into());
         }
         Ok(())
     }
@@ -232,6 +231,11 @@ impl RunAccount {
             ),
         ]
     }
+}
+
+/// A remedy, and below it what takes the memory.
+pub(crate) fn itemised(remedy: &str, account: &Account) -> String {
+    format!("{remedy}\nthe memory is {}", account.words())
 }
 
 /// The remedy where the network or the data set does not fit into the machine's memory.

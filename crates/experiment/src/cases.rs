@@ -7,10 +7,7 @@
 
 use std::{collections::HashSet, path::Path};
 
-use eigenscape_core::{
-    Registry,
-    registry::{Environment, nearest},
-};
+use eigenscape_core::{Registry, registry::Environment};
 use toml::Value;
 
 use crate::{
@@ -169,7 +166,7 @@ fn chosen(name: &str, cases: &[(&str, &Node)], file: &Path) -> Result<()> {
     let known: Vec<&str> = cases.iter().map(|(known, _)| *known).collect();
     Err(Failure::Usage {
         problem: format!("--only {name}: {} has no such case", file.display()),
-        remedy: suggestion(nearest(name, known.iter().copied()).as_deref(), "cases", &known),
+        remedy: suggestion(name, "cases", &known),
     })
 }
 

@@ -3,6 +3,7 @@
 mod augment;
 mod checkpoint;
 mod device;
+mod distance;
 mod expect;
 mod loss;
 mod memory;
@@ -15,11 +16,7 @@ mod twins;
 
 use std::{path::Path, sync::Arc};
 
-use eigenscape_core::{
-    Dataset, GroupSelector, Registry, Split,
-    account::bytes,
-    registry::{Environment, nearest},
-};
+use eigenscape_core::{Dataset, Registry, Split, account::bytes, registry::Environment};
 use eigenscape_formats::memory::of_machine;
 
 pub use self::loss::default_losses;
@@ -69,7 +66,7 @@ pub fn document_plan(
     let mut first = None;
     let mut moments = 0;
     for combination in &expanded.runs {
-        let raw = read::experiment(&combination.document)?;
+        let raw = read::experiment(&combination.document, registry)?;
         let mut checker = Checker::new(&combination.document, registry, environment);
         checker.identity(&raw)?;
         if twins.is_seen(combination, &raw, registry) {
@@ -116,11 +113,6 @@ pub fn document_plan(
         profile,
         set: choices.set_words(document),
     })
-}
-
-/// Whether a value is the string `word`.
-fn is(node: &Node, word: &str) -> bool {
-    matches!(&node.value, Tree::Scalar(toml::Value::String(other)) if other == word)
 }
 
 /// A warning for an experiment without probes.
@@ -247,7 +239,7 @@ impl Checker<'_> {
     fn no_other_key(&self, path: &str, unknown: &toml::Table, known: &[&str]) -> Result<(), ConfigError> {
         let Some(key) = unknown.keys().next() else { return Ok(()) };
         let table = self.document.at(path);
-        let help = suggestion(nearest(key, known.iter().copied()).as_deref(), "keys", known);
+        let help = suggestion(key, "keys", known);
         let problem = format!("unknown key `{key}` in `{path}`");
         Err(table.get(key).unwrap_or(table).key.error(problem, Some(help)))
     }
@@ -384,49 +376,5 @@ impl Checker<'_> {
             checkpoint,
             batch_norm: raw.batch_norm.into(),
         })
-    }
-
-    fn distance(
-        &mut self,
-        index: usize,
-        raw: &raw::Distance,
-        probes: &[ProbePlan],
-    ) -> Result<DistancePlan, ConfigError> {
-        let path = format!("distance[{index}]");
-        if let Some(Tree::Array(all)) = self.document.get("distance").map(|node| &node.value)
-            && all[..index].iter().any(|other| other.get("name").is_some_and(|name| is(name, &raw.name)))
-        {
-            let problem = format!("two [[distance]] are named \"{}\"", raw.name);
-            let help = "results are told apart by this name: keep one, or put its keys into [sweep]";
-            return Err(self.error(&format!("{path}.name"), problem, help));
-        }
-        let catalog = &self.registry.distances;
-        let distance = self.build(catalog, &path, &raw.name, raw.parameters.clone(), &["between"])?;
-        let measures = |full: bool, spectra: bool| {
-            let ours = probes.iter().filter(|probe| !spectra || probe.estimator.number().is_none());
-            ours.flat_map(|probe| &probe.groups).any(|group| (group.value == GroupSelector::Full) == full)
-        };
-        let comparable = |spectra: bool| match raw.between {
-            raw::Between::LayersAndFull => measures(true, spectra) && measures(false, spectra),
-            raw::Between::AllPairs => measures(true, spectra) || measures(false, spectra),
-        };
-        if comparable(false) && !comparable(true) {
-            let numbers = probes.iter().filter_map(|probe| Some((probe, probe.estimator.number()?)));
-            let numbers: Vec<String> = numbers
-                .map(|(probe, number)| format!("`{}` finds the {number} alone", probe.estimator_name.value))
-                .collect();
-            let problem = format!("a distance is one of spectra, and {}", numbers.join(", "));
-            let help = "let a [[probe]] measure these groups with estimator = \"lanczos\" or \"gram\", or remove the [[distance]]";
-            return Err(self.error(&format!("{path}.name"), problem, help));
-        }
-        if raw.between == raw::Between::LayersAndFull && !comparable(false) {
-            let missing = if measures(true, false) { "any other group" } else { "the group \"full\"" };
-            return Err(self.error(
-                &format!("{path}.between"),
-                format!("no probe measures {missing}, so there is nothing to compare"),
-                "let a [[probe]] measure groups = [\"full\", \"layers\"]",
-            ));
-        }
-        Ok(DistancePlan { name: raw.name.clone(), distance, between: raw.between })
     }
 }

@@ -119,8 +119,7 @@ fn check_names(profiles: &Node) -> Result<(), ConfigError> {
     };
     for (name, overrides) in entries {
         if !known.contains(&name.as_str()) {
-            let nearest = eigenscape_core::registry::nearest(name, known);
-            let help = suggestion(nearest.as_deref(), "profiles", &known);
+            let help = suggestion(name, "profiles", &known);
             return Err(overrides.key.error(format!("there is no profile `{name}`"), Some(help)));
         }
     }

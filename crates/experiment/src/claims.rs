@@ -1,7 +1,6 @@
 //! Checks that claims are about something that is measured, once the groups of every run are known.
 
 use eigenscape_analysis::expectation::{Expectation, Quantity, Subject};
-use eigenscape_core::registry::nearest;
 
 use crate::{
     check::CURVATURES,
@@ -72,17 +71,14 @@ impl<'a> Claims<'a> {
         let curvatures = distinct(without.spectra.iter().map(|(curvature, _)| curvature.as_str()));
         let known = CURVATURES.map(|curvature| curvature.to_string());
         if !known.contains(curvature) && !curvatures.contains(&curvature.as_str()) {
-            let near = nearest(curvature, known.iter().map(String::as_str));
-            let help = suggestion(near.as_deref(), "curvatures", &known);
+            let help = suggestion(curvature, "curvatures", &known);
             return Err(blamed(node, "curvature")
                 .site
                 .error(format!("there is no curvature `{curvature}`"), Some(help)));
         }
         let groups = distinct(without.spectra.iter().map(|(_, group)| group.as_str()));
         if *quantity != Quantity::Distance && !groups.contains(&group.as_str()) {
-            let near = nearest(group, groups.iter().copied());
-            let help =
-                suggestion(near.as_deref(), "groups that are measured", &groups[..groups.len().min(NAMED)]);
+            let help = suggestion(group, "groups that are measured", &groups[..groups.len().min(NAMED)]);
             let problem = format!("no probe measures the group `{group}`{of}");
             return Err(blamed(node, "group").site.error(problem, Some(help)));
         }

@@ -1,10 +1,11 @@
 //! The course of one run, which alternates between training and measuring, from the beginning or
 //! from the state that an interrupted call kept.
 
+use eigenscape_analysis::significant;
 use eigenscape_core::{
     Error, Random,
     notes::{Note, RunNotes},
-    results::{Divergence, Diverging, Run, TrainingRecord},
+    results::{Divergence, Diverging, PenaltyRecord, Run, TrainingRecord},
 };
 
 use crate::{
@@ -14,18 +15,21 @@ use crate::{
     moment::{self, Measures},
     notes,
     optimizer::Optimizer,
-    plan::RunPlan,
+    plan::{RegularizerPlan, RunPlan, TrainPlan},
     prepare::Prepared,
     progress::{Bar, Display},
     resume::Unfinished,
     tensorboard::Scalars,
     train::{Standing, Stop, Trainer},
     training_state::{Records, State},
+    work::Forecast,
 };
 
 /// The maximum number of parameters for which weights are saved at each measured moment. Weights of
 /// larger networks are saved only at the end.
 const SAVED_AT_MOMENTS: usize = 1 << 22;
+/// Significant digits of losses in lines.
+const DIGITS: usize = 4;
 
 /// Trains and measures a prepared run, or resumes it where an earlier call was interrupted.
 ///
@@ -64,6 +68,7 @@ impl Course<'_> {
         prepared.warnings.iter().for_each(|warning| self.display.line(&format!("warning: {warning}")));
         let bar = self.display.training("training", epochs * steps);
         bar.skip(standing.epoch.saturating_sub(1) * steps + standing.log.steps.len());
+        let forecast = Forecast::new(prepared, standing.epoch);
         for epoch in standing.epoch..=epochs {
             if epoch > standing.epoch {
                 standing = standing.at_start_of(epoch);
@@ -91,8 +96,9 @@ impl Course<'_> {
                 }
                 break;
             }
-            bar.message(format!("loss {:.4}", record.train_loss));
-            self.display.line(&line(&record, epochs));
+            bar.message(format!("loss {}", significant(record.train_loss, DIGITS)));
+            let left = forecast.left(epoch, false).map(|left| format!("; {left}")).unwrap_or_default();
+            self.display.line(&format!("{}{left}", line(&record, epochs)));
             let measures =
                 moment::measure(prepared, epoch, &standing.weights, &mut self.keeper.spectra, self.display);
             let measures = self.keeper.unless_interrupted(measures, &standing, &records)?;
@@ -113,7 +119,8 @@ impl Course<'_> {
             (records.run.name, records.run.variant) = (name, variant);
             return (standing, records);
         }
-        let run = Run { name, variant, seed: plan.seed, ..Run::default() };
+        let settings = toml::from_str(&plan.settings).unwrap_or_default();
+        let run = Run { name, variant, seed: plan.seed, settings, ..Run::default() };
         let scalars = plan.tensorboard.then(Scalars::new);
         let optimizer = plan.train.as_ref().map_or(Optimizer::NONE, |train| train.optimizer);
         (Standing::new(optimizer, weights.clone()), Records { run, scalars, ..Records::default() })
@@ -133,6 +140,7 @@ impl Course<'_> {
         self.keeper.unless_interrupted(stopped, standing, records)?;
         let watch = |standing: &Standing| {
             bar.skip(1);
+            bar.message(last_step(standing, plan));
             Ok(self.keeper.after_step(plan, standing, records)?)
         };
         match trainer.epoch(data, standing, watch) {
@@ -225,13 +233,72 @@ fn remedy(plan: &RunPlan) -> &'static str {
     }
 }
 
+/// The loss of the last step, and each penalty when it was added last: "loss 0.5123, hessian-trace
+/// 12.34".
+fn last_step(standing: &Standing, plan: &TrainPlan) -> String {
+    let loss = standing.log.steps.last().map(|step| format!("loss {}", significant(step.loss, DIGITS)));
+    let penalty = |(index, regularizer): (usize, &RegularizerPlan)| {
+        let last = standing.log.penalties.iter().rev().find(|log| log.regularizer == index)?;
+        Some(format!("{} {}", regularizer.name, significant(last.value, DIGITS)))
+    };
+    let penalties = plan.regularizers.iter().enumerate().filter_map(penalty);
+    loss.into_iter().chain(penalties).collect::<Vec<_>>().join(", ")
+}
+
+/// "epoch 3/10: training loss 0.5123 (81.2 %), test loss 0.6011 (78.0 %), penalty 0.0123:
+/// hessian-trace 12.34 ± 0.51".
 fn line(record: &TrainingRecord, epochs: usize) -> String {
     let percent =
         |share: Option<f64>| share.map_or(String::new(), |share| format!(" ({:.1} %)", 100.0 * share));
+    let loss = |loss: f64| significant(loss, DIGITS);
     let moment = if epochs == 0 { "as given".to_owned() } else { format!("epoch {}/{epochs}", record.epoch) };
     let test = record
         .test_loss
-        .map(|loss| format!(", test loss {loss:.4}{}", percent(record.test_accuracy)))
+        .map(|value| format!(", test loss {}{}", loss(value), percent(record.test_accuracy)))
         .unwrap_or_default();
-    format!("{moment}: training loss {:.4}{}{test}", record.train_loss, percent(record.train_accuracy))
+    let penalties: Vec<String> = record.penalties.iter().map(penalty).collect();
+    let penalty = match penalties.as_slice() {
+        [] => String::new(),
+        all => format!(", penalty {}: {}", significant(record.penalty, DIGITS), all.join(", ")),
+    };
+    let train = loss(record.train_loss);
+    format!("{moment}: training loss {train}{}{test}{penalty}", percent(record.train_accuracy))
+}
+
+/// The mean of a penalty over an epoch, without its strength, with its standard error.
+fn penalty(record: &PenaltyRecord) -> String {
+    let error = record.stderr.filter(|error| *error > 0.0);
+    let error = error.map(|error| format!(" ± {}", significant(error, 2))).unwrap_or_default();
+    format!("{} {}{error}", record.name, significant(record.value, DIGITS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_has_its_losses_and_penalties_in_few_digits() {
+        let penalty = PenaltyRecord {
+            name: "hessian-trace".to_owned(),
+            strength: 0.01,
+            count: 3,
+            value: 1234.5678,
+            stderr: Some(51.0),
+            seconds: 1.0,
+        };
+        let record = TrainingRecord {
+            epoch: 3,
+            train_loss: 0.512_345,
+            train_accuracy: Some(0.812),
+            test_loss: Some(1e25),
+            penalty: 12.345_678,
+            penalties: vec![penalty],
+            ..TrainingRecord::default()
+        };
+        assert_eq!(
+            line(&record, 10),
+            "epoch 3/10: training loss 0.5123 (81.2 %), test loss 1.000e25, penalty 12.35: hessian-trace 1235 ± 51"
+        );
+        assert_eq!(line(&TrainingRecord::default(), 0), "as given: training loss 0");
+    }
 }

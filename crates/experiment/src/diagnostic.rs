@@ -2,6 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
+use eigenscape_core::registry::nearest;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
 use crate::excerpt::{Excerpt, boundary, shortened};
@@ -104,6 +105,19 @@ impl ConfigError {
         (&self.0.source_code.inner().0, self.0.span.offset())
     }
 
+    /// What is wrong.
+    #[must_use]
+    pub(crate) fn problem(&self) -> &str {
+        &self.0.problem
+    }
+
+    /// The same error with another help.
+    #[must_use]
+    pub(crate) fn helped(mut self, help: String) -> Self {
+        self.0.help = Some(shortened(help));
+        self
+    }
+
     /// The same error, marked as occurring only under a condition.
     #[must_use]
     pub(crate) fn when(mut self, condition: &str) -> Self {
@@ -165,6 +179,12 @@ pub struct Site {
 }
 
 impl Site {
+    /// The text at this location.
+    #[must_use]
+    pub(crate) fn text(&self) -> &str {
+        self.source.text.get(self.span.clone()).unwrap_or_default()
+    }
+
     /// An error at this location.
     #[must_use]
     pub fn error(&self, problem: impl Into<String>, help: Option<String>) -> ConfigError {
@@ -180,7 +200,7 @@ impl Site {
     /// underlined.
     fn first_line(&self) -> Range<usize> {
         const UNDERLINED: usize = 200;
-        let text = self.source.text.get(self.span.clone()).unwrap_or_default();
+        let text = self.text();
         let length = text.find('\n').unwrap_or(text.len());
         let length = boundary(text, length.min(UNDERLINED));
         self.span.start..self.span.start + length
@@ -196,17 +216,47 @@ pub struct Located<T> {
     pub site: Site,
 }
 
-/// Help for an unknown name: "did you mean `lanczos`? known estimators: dense, gram, lanczos".
+/// Help for an unknown name: "write `sgd`" where it differs from a known one in nothing but
+/// capitals and signs; otherwise "did you mean `lanczos`?" and, below it, all known names.
 #[must_use]
-pub fn suggestion(nearest: Option<&str>, what: &str, known: &[impl AsRef<str>]) -> String {
+pub fn suggestion(word: &str, what: &str, known: &[impl AsRef<str>]) -> String {
+    let names = || known.iter().map(AsRef::as_ref);
+    if let Some(same) = names().find(|name| letters(name) == letters(word)) {
+        return format!("write `{same}`");
+    }
+    match nearest(word, names()) {
+        Some(name) => format!("did you mean `{name}`?\n{}", listed(what, known)),
+        None => listed(what, known),
+    }
+}
+
+/// All names that are known: "known estimators: dense, gram, lanczos".
+#[must_use]
+pub fn listed(what: &str, known: &[impl AsRef<str>]) -> String {
     let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
-    let known = if known.is_empty() {
-        format!("there are no {what} here")
-    } else {
-        format!("known {what}: {}", known.join(", "))
-    };
-    match nearest {
-        Some(name) => format!("did you mean `{name}`?\n{known}"),
-        None => known,
+    if known.is_empty() {
+        return format!("there are no {what} here");
+    }
+    format!("known {what}: {}", known.join(", "))
+}
+
+/// The letters and digits of a name, in lower case.
+fn letters(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_other_letters_is_corrected_without_a_list() {
+        let known = ["adam", "adamw", "sgd"];
+        assert_eq!(suggestion("SGD", "optimizers", &known), "write `sgd`");
+        assert_eq!(suggestion("batchsize", "keys", &["epochs", "batch_size"]), "write `batch_size`");
+        let list = "known optimizers: adam, adamw, sgd";
+        assert_eq!(suggestion("sdg", "optimizers", &known), format!("did you mean `sgd`?\n{list}"));
+        assert_eq!(suggestion("lion", "optimizers", &known), list);
+        assert_eq!(suggestion("x", "keys", &[""; 0]), "there are no keys here");
     }
 }

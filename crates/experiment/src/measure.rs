@@ -5,7 +5,7 @@ use std::{borrow::Cow, num::NonZeroUsize, time::Instant};
 use eigenscape_analysis::uncertainty;
 use eigenscape_core::{
     ClassMeans, Context, Curvature, CurvatureOperator, Distance, Eigenpair, Error, Estimate, Findings, Group,
-    Interrupt, ProbeEstimator, Progress, Random, Result, Spectrum,
+    Interrupt, ProbeEstimator, Progress, Random, Result, Spectrum, Split,
     landscape::NetworkOperator,
     results::{Band, DistanceRecord, MeansRecord, PARTS, ProbeFailure, ProbeRecord},
 };
@@ -21,6 +21,8 @@ use crate::{
 
 /// A measured spectrum or number, with the matrix that it belongs to.
 pub struct Measured {
+    /// The probe's number and what it measures on.
+    pub over: Over,
     /// The curvature.
     pub curvature: Curvature,
     /// The index of the sample, if there are several.
@@ -39,6 +41,29 @@ pub struct Measured {
     pub eigenpairs: Vec<Stored>,
     /// Wall-clock seconds; the mean over matrices that were estimated together.
     pub seconds: f64,
+}
+
+/// What one probe measures on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Over {
+    /// Which `[[probe]]`, counted from 1.
+    pub probe: usize,
+    /// The floating-point type of products.
+    pub dtype: &'static str,
+    /// The number of examples.
+    pub samples: usize,
+    /// The split that they are from, by its name in files.
+    pub split: &'static str,
+}
+
+impl Over {
+    fn of(probe: &PreparedProbe, number: usize) -> Self {
+        let split = match probe.plan.split {
+            Split::Train => "train",
+            Split::Test => "test",
+        };
+        Self { probe: number, dtype: probe.plan.dtype.as_str(), samples: probe.samples(), split }
+    }
 }
 
 /// The number of products that a probe takes at one moment.
@@ -65,6 +90,15 @@ pub struct Moment<'a> {
     pub interrupt: &'a Interrupt,
 }
 
+/// Follows the measurements of a moment.
+pub trait Watch {
+    /// The matrices of this description are measured now.
+    fn begins(&mut self, description: &str);
+
+    /// A matrix, or a part of one, was measured.
+    fn found(&mut self, measured: &Measured);
+}
+
 /// Measures every spectrum of the `number`-th probe (counted from 1) at a moment, on one sample.
 /// Returns the spectra and the failures.
 ///
@@ -76,9 +110,9 @@ pub fn probe(
     moment: &Moment,
     kept: &mut KeptSpectra,
     progress: &dyn Progress,
-    mut announce: impl FnMut(&str),
+    watch: &mut dyn Watch,
 ) -> Result<(Vec<Measured>, Vec<ProbeFailure>)> {
-    let (mut measured, mut failures) = (Vec::new(), Vec::new());
+    let (mut measured, mut failures): (Vec<Measured>, _) = (Vec::new(), Vec::new());
     let mut fail = |(curvature, group): (Curvature, &Group), (problem, remedy)| {
         failures.push(ProbeFailure {
             epoch: moment.epoch,
@@ -111,14 +145,17 @@ pub fn probe(
         let key = format!("{}{number}{batch}.{index}", moment.name);
         if let Some(found) = kept.find(&key).filter(|found| found.len() == matrices.len()) {
             for (matrix, estimated) in matrices.iter().zip(found.clone()) {
-                measured.extend(with_parts(probe, moment.batch, *matrix, estimated));
+                for one in with_parts(probe, number, moment.batch, *matrix, estimated) {
+                    watch.found(&one);
+                    measured.push(one);
+                }
                 progress.advance(estimator.products(matrix.1.dimension));
             }
             continue;
         }
         let operators: Vec<NetworkOperator> =
             matrices.iter().map(|(curvature, group)| probe.operator(&landscape, *curvature, group)).collect();
-        announce(&description(&operators));
+        watch.begins(&description(&operators));
         let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
         let estimated = estimates(estimator, &operators, &context);
         // Estimates are kept only if all of them succeeded: a failed one would fail again.
@@ -138,7 +175,10 @@ pub fn probe(
                         // The spectrum is recorded without its eigenvectors.
                         Err(error) => fail(*matrix, error.into_words()),
                     }
-                    measured.extend(with_parts(probe, moment.batch, *matrix, estimated));
+                    for one in with_parts(probe, number, moment.batch, *matrix, estimated) {
+                        watch.found(&one);
+                        measured.push(one);
+                    }
                 }
                 Err(error) => fail(*matrix, error.into_words()),
             }
@@ -217,11 +257,12 @@ fn estimates(
 /// the probe asks for it.
 fn with_parts(
     probe: &PreparedProbe,
+    number: usize,
     batch: Option<usize>,
     (curvature, group): (Curvature, &Group),
     Estimated { estimate, parts, means, mut eigenpairs, seconds }: Estimated,
 ) -> impl Iterator<Item = Measured> {
-    let shift = probe.shift(curvature, group);
+    let (over, shift) = (Over::of(probe, number), probe.shift(curvature, group));
     let estimate = estimate.shifted(shift);
     eigenpairs.iter_mut().for_each(|pair| pair.record.value += shift);
     eigenpairs.sort_by(|a, b| b.record.value.abs().total_cmp(&a.record.value.abs()));
@@ -229,6 +270,7 @@ fn with_parts(
     let parts = parts.into_iter().map(|(name, part)| (Some(name), Estimate::from(part), None, Vec::new()));
     let all = [(None, estimate, means, eigenpairs)].into_iter().chain(parts);
     all.map(move |(part, estimate, means, eigenpairs)| Measured {
+        over,
         curvature,
         batch,
         part,
@@ -250,6 +292,13 @@ fn description(operators: &[NetworkOperator]) -> String {
 }
 
 impl Measured {
+    /// The matrix: "hessian of fc1.weight".
+    #[must_use]
+    pub fn of(&self) -> String {
+        let part = self.part.as_ref().map(|part| format!(" {part}")).unwrap_or_default();
+        format!("{}{part} of {}", self.curvature, self.group)
+    }
+
     /// The record for `results.json`.
     #[must_use]
     pub fn record(&self, epoch: usize) -> ProbeRecord {
@@ -262,6 +311,10 @@ impl Measured {
                 Some(part) => format!("{} {part}", self.curvature),
             },
             estimator: self.estimator.clone(),
+            probe: Some(self.over.probe),
+            dtype: Some(self.over.dtype.to_owned()),
+            samples: Some(self.over.samples),
+            split: Some(self.over.split.to_owned()),
             eigenpairs: self.eigenpairs.iter().map(|pair| pair.record.clone()).collect(),
             seconds: self.seconds,
             ..ProbeRecord::from(&self.estimate)
@@ -293,11 +346,13 @@ pub fn distances(
     let (mut records, mut left_out) = (Vec::new(), Vec::new());
     for ((left, from), (right, to)) in pairs(plan.between, spectra) {
         let mut skip = |why: String| {
+            let (from, to) = match plan.between {
+                Between::Curvatures => (left.of(), right.curvature.to_string()),
+                Between::LayersAndFull | Between::AllPairs => (left.group.clone(), right.group.clone()),
+            };
             left_out.push(format!(
-                "{} from {} to {} at epoch {epoch}{}: {why}",
+                "{} from {from} to {to} at epoch {epoch}{}: {why}",
                 plan.name,
-                left.group,
-                right.group,
                 left.batch.map(|batch| format!(", batch {batch}")).unwrap_or_default()
             ));
         };
@@ -309,6 +364,7 @@ pub fn distances(
                     batch: left.batch,
                     metric: plan.name.clone(),
                     curvature: left.curvature.to_string(),
+                    right_curvature: (right.curvature != left.curvature).then(|| right.curvature.to_string()),
                     left: left.group.clone(),
                     right: right.group.clone(),
                     value,
@@ -329,7 +385,7 @@ pub fn distances(
 /// spectrum does not record which vector gave which eigenvalue, or if a distance without a part is
 /// undefined.
 fn error(distance: &dyn Distance, value: f64, left: &Spectrum, right: &Spectrum) -> (Option<f64>, Vec<f64>) {
-    let sides = [left, right].into_iter().filter(|spectrum| !has_no_chance(spectrum));
+    let sides = [left, right].into_iter().filter(|spectrum| !spectrum.has_no_chance());
     let random: Vec<&Spectrum> = sides.collect();
     if random.iter().any(|spectrum| spectrum.origins.is_empty()) {
         return (None, Vec::new());
@@ -352,12 +408,6 @@ fn error(distance: &dyn Distance, value: f64, left: &Spectrum, right: &Spectrum)
     }
 }
 
-/// Whether a spectrum has no randomness: it is exact, or its vectors are all coordinate unit
-/// vectors.
-fn has_no_chance(spectrum: &Spectrum) -> bool {
-    spectrum.exact || (spectrum.origins.is_empty() && spectrum.trace_stderr == Some(0.0))
-}
-
 /// The distance as a function of the bandwidth, where it is finite.
 fn band(distance: &dyn Distance, left: &Spectrum, right: &Spectrum) -> Option<Band> {
     let mut points = distance.band(left, right).ok()?;
@@ -369,9 +419,9 @@ fn band(distance: &dyn Distance, left: &Spectrum, right: &Spectrum) -> Option<Ba
 /// A spectrum with its matrix.
 type Placed<'a> = (&'a Measured, &'a Spectrum);
 
-/// Pairs of spectra of different groups with the same curvature, on the same sample. A group
-/// measured by several estimators counts once, with an exact spectrum if there is one. Numbers and
-/// parts are not compared.
+/// Pairs of spectra on the same sample: of different groups with the same curvature, or of
+/// different curvatures of the same group. A matrix measured by several estimators counts once, with
+/// an exact spectrum if there is one. Numbers and parts are not compared.
 fn pairs(between: Between, measured: &[Measured]) -> Vec<(Placed<'_>, Placed<'_>)> {
     let mut once: Vec<Placed> = Vec::new();
     let whole = measured.iter().filter(|measured| measured.part.is_none());
@@ -396,6 +446,11 @@ fn pairs(between: Between, measured: &[Measured]) -> Vec<(Placed<'_>, Placed<'_>
             Between::AllPairs => {
                 pairs.extend(once[index + 1..].iter().filter(same_curvature).map(|right| (*left, *right)));
             }
+            Between::Curvatures => {
+                let of = |(measured, _): &Placed| (measured.batch, measured.group.clone());
+                let same_group = once[index + 1..].iter().filter(|right| of(right) == of(left));
+                pairs.extend(same_group.map(|right| (*left, *right)));
+            }
         }
     }
     pairs
@@ -414,6 +469,7 @@ mod tests {
         let estimate = spectrum.into();
         let (means, eigenpairs) = (None, Vec::new());
         Measured {
+            over: Over::default(),
             curvature,
             batch: None,
             part: None,
@@ -547,5 +603,19 @@ mod tests {
                 "a hessian true - b hessian true"
             ]
         );
+        assert_eq!(
+            names(Between::Curvatures, &spectra),
+            ["full hessian true - full gauss-newton true", "a hessian true - a gauss-newton true"]
+        );
+        let plan = DistancePlan {
+            name: "means".to_owned(),
+            distance: Box::new(Means),
+            between: Between::Curvatures,
+        };
+        let (records, left_out) = distances(&plan, 3, &spectra);
+        let found: Vec<_> = records.iter().map(|d| (d.left.as_str(), d.right.as_str())).collect();
+        assert_eq!((found.as_slice(), left_out.len()), (&[("full", "full"), ("a", "a")][..], 0));
+        assert!(records.iter().all(|d| d.curvature == "hessian"));
+        assert!(records.iter().all(|d| d.right_curvature.as_deref() == Some("gauss-newton")));
     }
 }

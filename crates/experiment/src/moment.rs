@@ -10,10 +10,11 @@ use eigenscape_curvature::Programs;
 
 use crate::{
     evaluate::{self, Batches},
+    findings::Findings,
     kept_spectra::{self, KeptSpectra},
-    measure::{self, Moment},
+    measure::{self, Measured, Moment, Watch},
     prepare::Prepared,
-    progress::Display,
+    progress::{Bar, Display},
     vectors::VECTORS,
     weights::Weights,
 };
@@ -62,6 +63,7 @@ pub fn evaluate(
     record: &mut TrainingRecord,
     display: &Display,
 ) -> Result<()> {
+    let _bar = display.waiting(&format!("losses after epoch {}", record.epoch));
     let on = |split| evaluate::evaluate(programs, split, weights, display.interrupt());
     let on_train = on(train)?;
     (record.train_loss, record.train_accuracy) = (on_train.loss, on_train.accuracy);
@@ -72,6 +74,22 @@ pub fn evaluate(
         record.test_top5 = on_test.top5;
     }
     Ok(())
+}
+
+/// Shows what is measured, and what was found.
+struct Shown<'a> {
+    bar: &'a Bar,
+    findings: Findings<'a>,
+}
+
+impl Watch for Shown<'_> {
+    fn begins(&mut self, description: &str) {
+        self.bar.message(description);
+    }
+
+    fn found(&mut self, measured: &Measured) {
+        self.findings.say(measured);
+    }
 }
 
 /// Measures every probe that is due after an epoch, and the distances between its spectra. Kept
@@ -97,7 +115,7 @@ pub fn measure(
     let bar = display.spectra(&format!("spectra after epoch {epoch}"), products);
     let (random, name) = (Random::new(prepared.plan.seed), kept_spectra::moment(epoch, weights)?);
     let earlier = kept.count(&name);
-    let mut spectra = Vec::new();
+    let (mut spectra, mut watch) = (Vec::new(), Shown { bar: &bar, findings: Findings::new(display, epoch) });
     let samples = due.into_iter().flat_map(|(index, probe)| probe.numbers().map(move |b| (index, probe, b)));
     for (index, probe, batch) in samples {
         // Each sample has its own probe vectors, so that the spread covers both samples and
@@ -105,8 +123,7 @@ pub fn measure(
         let random = random.part("batch", batch.unwrap_or(0) as u64);
         let (name, interrupt) = (name.clone(), display.interrupt());
         let moment = Moment { epoch, weights, random, batch, name, interrupt };
-        let (measured, failures) =
-            measure::probe(probe, index + 1, &moment, kept, &bar, |what| bar.message(what))?;
+        let (measured, failures) = measure::probe(probe, index + 1, &moment, kept, &bar, &mut watch)?;
         measures.left_out.extend(
             measured
                 .iter()
@@ -116,6 +133,7 @@ pub fn measure(
         failures.iter().for_each(|failure| display.line(&format!("warning: not measured: {failure}")));
         measures.failures.extend(failures);
     }
+    watch.findings.end();
     drop(bar);
     let earlier = if earlier > 0 { format!(", {earlier} of them kept from earlier") } else { String::new() };
     let count = match spectra.len() {

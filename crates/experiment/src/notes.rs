@@ -5,6 +5,7 @@ use std::num::NonZero;
 use eigenscape_core::{
     Targets,
     notes::{Note, Notes, ProfileNote, RunNotes},
+    number::short,
 };
 
 use crate::{
@@ -110,6 +111,7 @@ fn penalty(plan: &RegularizerPlan) -> Note {
     };
     let from =
         if *from_epoch > 0 { format!(", once {from_epoch} epochs are completed") } else { String::new() };
+    let strength = short(*strength);
     Note::new("Penalty", format!("{strength} times {}, {when}{from}", regularizer.description()))
 }
 
@@ -160,7 +162,7 @@ pub fn sample(probe: &PreparedProbe) -> String {
         text = format!("{batches} batches of {text}");
     }
     if plan.weight_decay != 0.0 {
-        text += &format!(", with the weight decay {} of the loss", plan.weight_decay);
+        text += &format!(", with the weight decay {} of the loss", short(plan.weight_decay));
     }
     text
 }

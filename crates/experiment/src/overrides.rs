@@ -149,9 +149,8 @@ fn put(node: &mut Node, key: &str, path: &[Step], value: &Node) -> Result<(), Co
     }
     match &mut node.value {
         Tree::Scalar(scalar) => {
-            let help =
-                format!("leave out `.{step}`, or change what the path leads through: it is {scalar} there");
-            Err(site.error(format!("there is no `{step}` in a single value"), Some(help)))
+            let problem = format!("the value before `.{step}` is {scalar}, which has no keys");
+            Err(site.error(problem, Some(format!("leave out `.{step}`"))))
         }
         Tree::Array(elements) => set_elements(elements, path, value),
         Tree::Table(entries) => {

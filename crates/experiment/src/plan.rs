@@ -56,7 +56,7 @@ pub struct Shortened {
 
 /// One training, or the analysis of one given model.
 pub struct RunPlan {
-    /// The run's name: "model.name=lenet,seed=1"; empty without a sweep.
+    /// The run's name: "model=lenet,seed=1"; empty without a sweep.
     pub name: String,
     /// The name without the seed: runs that share it are reruns of one another.
     pub variant: String,

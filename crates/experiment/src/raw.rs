@@ -274,7 +274,7 @@ pub struct Report {
 pub struct Distance {
     /// The distance's name.
     pub name: String,
-    /// The pairs of spectra, of the same epoch and curvature, to compare.
+    /// The pairs of spectra of the same epoch to compare.
     #[serde(default)]
     pub between: Between,
     /// The distance's own keys.
@@ -283,15 +283,17 @@ pub struct Distance {
     pub parameters: toml::Table,
 }
 
-/// Pairs of spectra of the same epoch and curvature.
+/// Pairs of spectra of the same epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Between {
-    /// Every other group with the group "full".
+    /// Every other group with the group "full", in each curvature.
     #[default]
     LayersAndFull,
-    /// Every pair of groups.
+    /// Every pair of groups, in each curvature.
     AllPairs,
+    /// Every pair of curvatures of each group, such as its Hessian and its Gauss-Newton matrix.
+    Curvatures,
 }
 
 /// One word, or a list of words.

@@ -1,7 +1,9 @@
 //! Deserialises the document into the raw types, with serde's errors reworded for the file's
 //! author.
 
-use eigenscape_core::registry::nearest;
+mod missing;
+
+use eigenscape_core::{Registry, registry::nearest};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -15,10 +17,10 @@ use crate::{
 ///
 /// # Errors
 /// An unknown or missing key, a value of a wrong type, or a number that is not finite.
-pub fn experiment(document: &Node) -> Result<Experiment, ConfigError> {
+pub fn experiment(document: &Node, registry: &Registry) -> Result<Experiment, ConfigError> {
     finite(document, "")?;
     shapes::check(document)?;
-    part(document, "")
+    part(document, "").map_err(|error| missing::with_names(error, registry))
 }
 
 /// Deserialises the value at `path` of the document.
@@ -65,7 +67,7 @@ pub fn complaint(node: &Node, path: &str, message: &str) -> ConfigError {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let word = quoted.next().unwrap_or_default();
     let known: Vec<&str> = quoted.collect();
-    let help = |what| Some(suggestion(nearest(word, known.iter().copied()).as_deref(), what, &known));
+    let help = |what| Some(suggestion(word, what, &known));
     if message.starts_with("unknown field") {
         // If serde lost track of the position, the path leads to the table, not to the key.
         let within = node.get(word).filter(|_| last_step(path) != word);
@@ -94,7 +96,8 @@ pub fn complaint(node: &Node, path: &str, message: &str) -> ConfigError {
 
 /// What a value of the right type looks like.
 fn example(path: &str, message: &str, found: &toml::Value) -> String {
-    let key = match last_step(path.trim_end_matches(']')) {
+    let step = last_step(path.trim_end_matches(']'));
+    let key = match step.rsplit('[').next().unwrap_or(step) {
         "" => "key",
         // An element of a list has no key.
         step if step.bytes().all(|byte| byte.is_ascii_digit()) => "element",
@@ -105,6 +108,10 @@ fn example(path: &str, message: &str, found: &toml::Value) -> String {
     let value = match (key, expected) {
         ("samples" | "samples_per_class", _) => "100".to_owned(),
         ("at", _) => "[\"start\", 5, \"end\"]".to_owned(),
+        ("epoch", _) => "\"last\"".to_owned(),
+        ("element", _) if path.starts_with("data.augment") => {
+            return "write it as in augment = [\"flip\", { rotate = 15 }, { crop = 4 }]".to_owned();
+        }
         ("groups", _) => "[\"full\", \"layers\"]".to_owned(),
         ("curvature", _) => "\"hessian\"".to_owned(),
         ("estimator", _) => "\"lanczos\"".to_owned(),

@@ -11,7 +11,7 @@ use crate::{document::Node, raw, read};
 #[must_use]
 pub fn toml(document: &Node, registry: &Registry) -> String {
     let given = document.to_value();
-    let value = match read::experiment(document) {
+    let value = match read::experiment(document, registry) {
         Err(_) => given,
         Ok(mut raw) => {
             // With a sweep, which plugin's defaults apply may differ from run to run.

@@ -1,6 +1,9 @@
 //! A whole experiment: from the checked plan to the folder of results.
 
 use std::{
+    env,
+    fs::{self, File},
+    io::BufWriter,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -9,8 +12,9 @@ use eigenscape_analysis::{batches, reruns, verdict};
 use eigenscape_core::{
     Error,
     notes::{Note, RunNotes},
-    results::{Results, Run},
+    results::{FORMAT, Results, Run, Versions},
 };
+use eigenscape_runtime::simd;
 
 use crate::{
     artifacts::{self, RESULTS, RunDirectory},
@@ -26,7 +30,7 @@ use crate::{
     prepare::prepare,
     progress::Display,
     resume::{CHECKPOINTS, Kept, KeptRuns, SCALARS},
-    sums,
+    sums, tables,
     vectors::{self, VECTORS},
 };
 
@@ -34,10 +38,10 @@ use crate::{
 const FOLDER: &str = "Folder";
 
 /// Executes every run of the plan and writes the results into its folder: `experiment.toml`,
-/// `results.json`, `notes.json`, `checkpoints/`, `vectors/` if there are eigenvectors, the files
-/// that `report` makes in the folder passed to it, and the sums of all files. A run whose training
-/// diverges ends there and keeps what was measured before. A spectrum that cannot be measured is
-/// left out. Everything else goes on.
+/// `results.json`, the files of [`tables`], `notes.json`, `checkpoints/`, `vectors/` if there are
+/// eigenvectors, the files that `report` makes in the folder passed to it, and the sums of all
+/// files. A run whose training diverges ends there and keeps what was measured before. A spectrum
+/// that cannot be measured is left out. Everything else goes on.
 ///
 /// All errors that can be found without training are found before any training. The folder appears
 /// as a whole at the end, and no other process writes it meanwhile. Unless `fresh` is set, results
@@ -56,11 +60,14 @@ pub fn execute(
 ) -> Result<Executed> {
     let mut claims = Claims::of(plan);
     let mut identities = Vec::new();
+    let bar = display.waiting("preparing data and network");
     for run in &plan.runs {
+        bar.message(&run.name);
         let prepared = prepare(run)?;
         claims.see(&prepared);
         identities.push(Identity::new(&prepared)?);
     }
+    drop(bar);
     claims.check()?;
     let _lock = Lock::of(&plan.directory)?;
     artifacts::tidy(&plan.directory)?;
@@ -91,6 +98,7 @@ pub fn execute(
     let directory = RunDirectory::create(&plan.directory)?;
     let results = run_all(plan, &identities, &kept, &directory, display)?;
     let put = || -> Result<PathBuf> {
+        let _bar = display.waiting("drawing the report");
         report(directory.path())?;
         sums::write(directory.path())?;
         directory.finish(aside.as_deref())
@@ -152,6 +160,18 @@ fn run_all(
     let notes = notes::of_plan(plan, start.elapsed().as_secs_f64(), run_notes);
     directory.write(EXPERIMENT, &plan.resolved)?;
     directory.write(RESULTS, json(&results)?)?;
+    for (name, write) in tables::FILES {
+        let path = directory.file(name)?;
+        let written = File::create(&path).and_then(|file| write(&results, &mut BufWriter::new(file)));
+        if let Err(error) = written {
+            if error.raw_os_error().is_some() {
+                return Err(artifacts::failed(&path, &error));
+            }
+            // It is too large for its format; the numbers are in results.json, too.
+            display.line(&format!("warning: {name} is left out: {error}"));
+            let _ = fs::remove_file(&path);
+        }
+    }
     directory.write(NOTES, json(&notes)?)?;
     Ok(results)
 }
@@ -188,7 +208,18 @@ fn summarised(plan: &ExperimentPlan, runs: Vec<Run>, notes: &[RunNotes]) -> Resu
     let classified: Vec<_> = averaged.iter().zip(notes.iter().map(|notes| notes.classes)).collect();
     let claims =
         plan.expectations.iter().map(|expectation| verdict::check(expectation, &classified)).collect();
-    Results { name: plan.name.clone(), variants: reruns::statistics(&runs), claims, runs }
+    let name = plan.name.clone();
+    Results { name, versions: Some(versions()), variants: reruns::statistics(&runs), claims, runs }
+}
+
+/// What computes these results.
+fn versions() -> Versions {
+    Versions {
+        format: FORMAT,
+        eigenscape: eigenscape_version::VERSION.to_owned(),
+        platform: format!("{} {}", env::consts::ARCH, env::consts::OS),
+        simd: simd().to_owned(),
+    }
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String> {

@@ -69,11 +69,15 @@ fn one(path: &str, shape: Shape, node: &Node) -> Result<(), ConfigError> {
             return Err(error(
                 path,
                 "a list of tables",
-                format!("write each with two brackets: [[{path}]]"),
+                format!("write `[[{path}]]`, and its keys below"),
                 other,
             ));
         }
-        (Shape::Tables, _) => ("a list of tables", format!("write each with two brackets: [[{path}]]")),
+        (Shape::Tables, Tree::Table(_)) if node.site.text().starts_with('[') => {
+            let problem = format!("`[{path}]` is one table, and a file may have several of these");
+            return Err(node.site.error(problem, Some(format!("write `[[{path}]]`"))));
+        }
+        (Shape::Tables, _) => ("a list of tables", format!("write `[[{path}]]`, and its keys below")),
         (Shape::Word(example), _) => ("a string", format!("write it in quotes, as in {key} = \"{example}\"")),
         (Shape::Words(example), Tree::Array(elements)) => {
             let is_word = |element: &&Node| matches!(element.value, Tree::Scalar(toml::Value::String(_)));

@@ -6,7 +6,8 @@
 //! | `[[sweep.case]]` with a `name` and any keys | one for each case, combined with the lists |
 //! | `reruns = 3` | each of these with the seeds seed, seed + 1, seed + 2 |
 //!
-//! Runs that differ only in their seed are reruns of one *variant*.
+//! Runs that differ only in their seed are reruns of one *variant*. Runs are named by the last words
+//! of the keys, "lr=0.1,seed=1", and by as many more as tell two keys apart.
 
 mod bounds;
 
@@ -40,7 +41,7 @@ pub struct Expanded {
 /// One run.
 #[derive(Clone)]
 pub struct Combination {
-    /// "model.name=lenet,seed=1"; empty without a sweep.
+    /// "model=lenet,seed=1"; empty without a sweep.
     pub name: String,
     /// The name without the seed.
     pub variant: String,
@@ -63,7 +64,8 @@ pub fn expand(document: &Node, choices: &Choices) -> Result<Expanded, ConfigErro
     let sweep = base.remove("sweep");
     bounds::check(&base, sweep.as_ref())?;
     let cases = sweep.as_ref().map_or(Ok(Vec::new()), cases)?;
-    let axes = sweep.as_ref().map_or(Ok(Vec::new()), |sweep| axes(sweep, ""))?;
+    let mut axes = sweep.as_ref().map_or(Ok(Vec::new()), |sweep| axes(sweep, ""))?;
+    name_shortly(&mut axes);
 
     let mut starts = Vec::new();
     let mut resolved = Vec::new();
@@ -125,7 +127,7 @@ fn first_step(path: &str) -> &str {
 }
 
 fn cannot_be_swept(key: &str, node: &Node) -> ConfigError {
-    let help = "every run of a sweep belongs to the one experiment".to_owned();
+    let help = "set it outside of [sweep]: it holds for all runs of the experiment".to_owned();
     node.key.error(format!("`{key}` cannot be swept"), Some(help))
 }
 
@@ -144,6 +146,8 @@ fn literal(site: &Site, value: toml::Value) -> Node {
 
 struct Axis<'a> {
     path: String,
+    /// The key in the names of runs.
+    name: String,
     key: &'a Node,
     values: &'a [Node],
 }
@@ -162,7 +166,9 @@ fn axes<'a>(table: &'a Node, prefix: &str) -> Result<Vec<Axis<'a>>, ConfigError>
         match &node.value {
             _ if path == CASE => {}
             Tree::Table(_) => axes.extend(self::axes(node, &path)?),
-            Tree::Array(values) if !values.is_empty() => axes.push(Axis { path, key: node, values }),
+            Tree::Array(values) if !values.is_empty() => {
+                axes.push(Axis { name: path.clone(), path, key: node, values });
+            }
             _ => return Err(not_a_list(node, &path)),
         }
     }
@@ -174,6 +180,34 @@ fn axes<'a>(table: &'a Node, prefix: &str) -> Result<Vec<Axis<'a>>, ConfigError>
         }
     }
     Ok(axes)
+}
+
+/// Names each axis by the last steps of its path, as few as tell it from all others and from the
+/// seed of reruns. A name or a number of a list alone would say nothing: `model.name` is "model",
+/// and `probe.0.samples` is "samples".
+fn name_shortly(axes: &mut [Axis]) {
+    let steps = |path: &str| -> Vec<String> {
+        let steps: Vec<String> = path.split('.').map(|step| step.trim().to_owned()).collect();
+        match steps.as_slice() {
+            [before @ .., last] if last == "name" && !before.is_empty() => before.to_vec(),
+            _ => steps,
+        }
+    };
+    let paths: Vec<Vec<String>> = axes.iter().map(|axis| steps(&axis.path)).collect();
+    let seed = [SEED.to_owned()];
+    for (index, axis) in axes.iter_mut().enumerate() {
+        let own = &paths[index];
+        let is_other = |other: &(usize, &Vec<String>)| other.0 != index;
+        let others = || paths.iter().enumerate().filter(is_other).map(|(_, path)| path.as_slice());
+        let others = || others().chain((axis.path != SEED).then_some(&seed[..]));
+        let tells = |count: &usize| {
+            let end = &own[own.len() - count..];
+            end[0].parse::<usize>().is_err() && others().all(|other| !other.ends_with(end))
+        };
+        if let Some(count) = (1..=own.len()).find(tells) {
+            axis.name = own[own.len() - count..].join(".");
+        }
+    }
 }
 
 fn not_a_list(node: &Node, path: &str) -> ConfigError {
@@ -203,7 +237,7 @@ fn reruns(run: &Combination, swept: bool) -> Result<Vec<Combination>, ConfigErro
         return Err(node.site.error("the seed is swept and `reruns` counts seeds, too", Some(help)));
     }
     let first = integer(SEED).unwrap_or(0);
-    let axis = Axis { path: SEED.to_owned(), key: node, values: &[] };
+    let axis = Axis { path: SEED.to_owned(), name: SEED.to_owned(), key: node, values: &[] };
     let seed = |i| {
         let seed = first.checked_add(i).ok_or_else(|| {
             let help = "ask for fewer reruns, or start from a smaller seed".to_owned();
@@ -222,7 +256,7 @@ impl Combination {
         let path: Vec<_> =
             axis.path.split('.').map(|step| (step.trim().to_owned(), axis.key.key.clone())).collect();
         overrides::set(&mut document, &path, value)?;
-        let part = format!("{}={}", axis.path, label(&value.to_value()));
+        let part = format!("{}={}", axis.name, label(&value.to_value()));
         let variant = if axis.path == SEED { self.variant.clone() } else { joined(&self.variant, &part) };
         Ok(Self { name: joined(&self.name, &part), variant, document })
     }
@@ -232,10 +266,49 @@ fn joined(name: &str, part: &str) -> String {
     if name.is_empty() { part.to_owned() } else { format!("{name},{part}") }
 }
 
-/// A value in a run's name: strings bare, everything else as TOML.
+/// A value in a run's name: strings bare, numbers in few digits, everything else as TOML.
 fn label(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => text.clone(),
+        // TOML would write 1e25 in 26 digits.
+        toml::Value::Float(number) => format!("{number:?}"),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Source;
+
+    fn names(sweep: &str) -> Vec<String> {
+        let text = format!("name = \"case\"\n[sweep]\n{sweep}\n");
+        let document = Node::parse(&Source::new("experiment.toml", text.as_str())).unwrap();
+        let sweep = document.get("sweep").unwrap();
+        let mut axes = axes(sweep, "").unwrap();
+        name_shortly(&mut axes);
+        axes.into_iter().map(|axis| axis.name).collect()
+    }
+
+    #[test]
+    fn names_have_as_few_words_as_tell_them_apart() {
+        for (sweep, expected) in [
+            ("\"train.optimizer.lr\" = [1]", &["lr"][..]),
+            ("\"model.name\" = [1]\n\"data.name\" = [1]", &["model", "data"]),
+            ("\"train.optimizer.name\" = [1]", &["optimizer"]),
+            ("\"probe.0.samples\" = [1]\n\"probe.1.samples\" = [1]", &["probe.0.samples", "probe.1.samples"]),
+            ("\"probe.0.samples\" = [1]", &["samples"]),
+            ("\"model.seed\" = [1]", &["model.seed"]),
+            ("seed = [1]", &["seed"]),
+        ] {
+            assert_eq!(names(sweep), expected, "{sweep}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_few_digits() {
+        let said = [1e25, 1e-3, 0.5, 5.0].map(|number| label(&toml::Value::Float(number)));
+        assert_eq!(said, ["1e25", "0.001", "0.5", "5.0"]);
+        assert_eq!(label(&toml::Value::String("lenet".to_owned())), "lenet");
     }
 }

@@ -181,7 +181,7 @@ fn what_cannot_be_meant_is_refused() {
             "",
             "`outliers` is judged in the spectrum of one sample",
         ),
-        ("samples = 5", "loss = { name = 'cross-entropy', weight = [1.0, -2.0] }", "weight[1]: is -2"),
+        ("samples = 5", "loss = { name = 'cross-entropy', weight = [1.0, -2.0] }", "`weight[1]` is -2"),
         (
             "samples = 5",
             "loss = { name = 'cross-entropy', weight = [0, 0] }",

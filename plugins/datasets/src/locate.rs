@@ -52,6 +52,48 @@ pub struct FileReport {
     pub found: Option<(PathBuf, u64)>,
 }
 
+/// What is there of a published set, by the names of its files alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// All files, in the folder or archive that an experiment takes.
+    Complete(PathBuf),
+    /// The part of it that the program has; the files are nowhere.
+    Embedded(&'static str),
+    /// Some files in a folder.
+    Partly {
+        /// The folder.
+        place: PathBuf,
+        /// What it lacks.
+        missing: Vec<&'static str>,
+    },
+    /// No file.
+    Nowhere,
+}
+
+/// Every published set, and what is there of it. No file is read.
+#[must_use]
+pub fn overview(environment: &Environment) -> Vec<(PublishedSet, Found)> {
+    let roots = Roots::new(environment);
+    PUBLISHED.iter().map(|set| (*set, Found::of(set, &roots))).collect()
+}
+
+impl Found {
+    fn of(set: &PublishedSet, roots: &Roots) -> Self {
+        let places = set.customary_places(roots);
+        if let Some(place) = places.iter().find(|place| place.missing().is_empty()) {
+            return Self::Complete(place.folder.clone());
+        }
+        if let Some(part) = set.embedded {
+            return Self::Embedded(part);
+        }
+        let lacks = |place: &Location| place.missing().len() < place.release.files().count();
+        match places.iter().filter(|place| lacks(place)).min_by_key(|place| place.missing().len()) {
+            Some(place) => Self::Partly { place: place.folder.clone(), missing: place.missing() },
+            None => Self::Nowhere,
+        }
+    }
+}
+
 /// Searches the default places for a published set, and reads every file that is there.
 ///
 /// # Errors

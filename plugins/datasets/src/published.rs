@@ -215,7 +215,6 @@ impl PublishedSet {
             return Ok(place.clone());
         }
         let folders: Vec<String> = places.iter().map(|place| place.folder.display().to_string()).collect();
-        let subject = format!("{} in {}", self.title, folders.join(", "));
         let found = |place: &&Location| place.release.files().count() - place.missing().len();
         let problem = match places.iter().max_by_key(found).filter(|place| found(place) > 0) {
             Some(place) => format!("{} lacks {}", place.folder.display(), place.missing().join(", ")),
@@ -224,7 +223,8 @@ impl PublishedSet {
                 self.releases.first().map(Release::count).unwrap_or_default()
             ),
         };
-        Err(Error::input(subject, problem, self.advice()))
+        let remedy = format!("{}\nsearched: {}", self.advice(), folders.join(", "));
+        Err(Error::input(self.title, problem, remedy))
     }
 
     /// Reads a split from a place.

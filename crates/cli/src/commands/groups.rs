@@ -8,7 +8,10 @@ use eigenscape_experiment::{
 };
 use eigenscape_program::Parameter;
 
-use crate::locate;
+use crate::{
+    layout::{WIDTH, indented},
+    locate,
+};
 
 /// Lists the groups of every probe: tensors, dimension, and whether the network is provably affine
 /// in it.
@@ -31,16 +34,14 @@ pub fn run(experiment: &str, choices: &Choices, registry: &Registry) -> Result<(
             }
         }
     }
-    lines.push(MEANING.to_owned());
+    lines.extend(indented(MEANING, ""));
     crate::print(lines.join("\n"))
 }
 
 /// Explains the last column.
 const MEANING: &str = "affine: where it is proved that the outputs are (piecewise) affine in a group, its Hessian is its Gauss-Newton matrix, and \
-`gram` finds\nall eigenvalues of both. Elsewhere `gram` takes curvature = \"gauss-newton\"; for the Hessian use `lanczos`, or `dense` where it is small.";
-
-/// The maximum length of a line of tensors, unless a single name is longer.
-const WIDTH: usize = 100;
+                       `gram` finds all eigenvalues of both. Elsewhere `gram` takes curvature = \"gauss-newton\"; for the Hessian use `lanczos`, or \
+                       `dense` where it is small.";
 
 /// The tensors of a group with their shapes; empty if the group is the one tensor of its name.
 fn members(prepared: &Prepared, group: &Group) -> Vec<String> {

@@ -10,9 +10,7 @@ use std::{
 };
 
 use eigenscape_core::{Error, Registry};
-use eigenscape_experiment::{Failure, Result};
-
-use crate::cli::Kind;
+use eigenscape_experiment::{Failure, Result, diagnostic::suggestion};
 
 /// The text of a file of the example.
 macro_rules! example {
@@ -137,8 +135,40 @@ const TAKEN: [&str; 70] = [
     "_",
 ];
 
+/// The kinds of plugins that have a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Architecture,
+    Distance,
+    Estimator,
+    /// An operation, with an architecture that uses it.
+    Primitive,
+}
+
+/// The kinds by the words of the command line.
+const KINDS: [(&str, Kind); 4] = [
+    ("architecture", Kind::Architecture),
+    ("distance", Kind::Distance),
+    ("estimator", Kind::Estimator),
+    ("primitive", Kind::Primitive),
+];
+
+/// Kinds without a template: what they are called, their field of the `Registry`, a file to begin
+/// with, and what tests them, as in the recipes of ARCHITECTURE.md.
+const OTHERS: [[&str; 4]; 3] = [
+    ["loss", "losses", "plugins/losses/src/huber.rs", "plugins/losses/tests"],
+    [
+        "regularizer",
+        "regularizers",
+        "plugins/regularizers/src/gradient_norm.rs",
+        "plugins/regularizers/tests/penalties.rs",
+    ],
+    ["dataset", "datasets", "plugins/datasets/src/tabular.rs", "plugins/datasets/tests"],
+];
+
 /// Writes the folder `name` with a crate that adds a plugin of this kind and name.
-pub fn run(kind: Kind, name: &str, registry: &Registry) -> Result<()> {
+pub fn run(kind: &str, name: &str, registry: &Registry) -> Result<()> {
+    let kind = named(kind)?;
     check_name(kind, name, registry)?;
     let folder = Path::new(name);
     let sources = sources_from(folder)?;
@@ -159,6 +189,29 @@ pub fn run(kind: Kind, name: &str, registry: &Registry) -> Result<()> {
         "{name}: a crate with a start of your {}\n\n    cd {name}\n    cargo test\n    cargo run --release -- reproduce experiment.toml",
         kind.word()
     ))
+}
+
+/// The kind of this word.
+fn named(word: &str) -> Result<Kind> {
+    if let Some((_, kind)) = KINDS.iter().find(|(known, _)| *known == word) {
+        return Ok(*kind);
+    }
+    let names = KINDS.map(|(name, _)| name);
+    Err(match OTHERS.iter().find(|other| other[0] == word || other[1] == word) {
+        Some([word, field, file, tests]) => Failure::Usage {
+            problem: format!("there is no template for a {word}"),
+            remedy: format!(
+                "begin with a copy of {file}, which `registry.{field}.add` adds under its name; {tests} has the tests that it \
+                 must pass (ARCHITECTURE.md, \"Recipes\"). In a crate of your own, `register` of examples/plugin is the place.\n\
+                 templates: {}",
+                names.join(", ")
+            ),
+        },
+        None => Failure::Usage {
+            problem: format!("there is no kind of plugin `{word}`"),
+            remedy: suggestion(word, "templates", &names),
+        },
+    })
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -325,6 +378,21 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_without_a_template_have_a_recipe() {
+        for [word, field, file, tests] in OTHERS {
+            let failure = named(word).unwrap_err();
+            let Failure::Usage { problem, remedy } = &failure else { panic!("{failure}") };
+            assert_eq!((failure.exit_code(), named(field).is_err()), (2, true));
+            assert!(problem.contains(word) && remedy.contains("ARCHITECTURE.md"), "{problem} {remedy}");
+            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+            assert!(root.join(file).is_file() && root.join(tests).exists(), "{file}, {tests}");
+        }
+        let Failure::Usage { remedy, .. } = named("estimatr").unwrap_err() else { panic!("usage") };
+        assert!(remedy.starts_with("did you mean `estimator`?"), "{remedy}");
+        assert_eq!(named("primitive").unwrap(), Kind::Primitive);
+    }
 
     #[test]
     fn what_is_no_name_of_a_crate_is_refused() {

@@ -33,8 +33,10 @@ pub fn run(arguments: &Reproduce, registry: &Registry) -> Result<()> {
         return study(named.collect(), &choices, arguments.fresh, &display, registry);
     }
     // Check all before running the first: a typo in the last should not surface after hours.
+    let bar = display.waiting("reading experiments and data");
     let plans = experiments.iter().map(|experiment| experiment.plan(&choices, registry));
     let plans = plans.collect::<Result<Vec<_>>>()?;
+    drop(bar);
     distinct(&plans)?;
     let mut failure = None;
     for plan in &plans {
@@ -76,7 +78,9 @@ fn study(
     let (mut left_out, mut failure) = (Vec::new(), None);
     for (name, experiment) in experiments {
         // Plan one at a time: all data sets together may not fit into memory.
+        let bar = display.waiting(&format!("reading {name} and its data"));
         let planned = experiment.and_then(|experiment| experiment.plan(choices, registry));
+        drop(bar);
         match planned.and_then(|plan| execute(&plan, fresh, display)) {
             Ok(executed) => {
                 if executed.finished_earlier {

@@ -15,7 +15,7 @@ use eigenscape_experiment::{
     extends,
     plan::LossPlan,
     raw, read,
-    verify::{Verified, verify},
+    verify::{Errors, Verified, verify},
 };
 use eigenscape_program::Mode;
 
@@ -55,24 +55,31 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
         crate::print(format_args!("{name:8} relative error {error:.1e}"))?;
     }
     json.map_or(Ok(()), |file| file.write(&errors))?;
-    if errors.worst() <= arguments.tolerance {
-        return Ok(());
+    crate::print(verdict(&errors, arguments.tolerance, &arguments.file)?)
+}
+
+/// Whether all errors are within the tolerance.
+///
+/// # Errors
+/// When they are not.
+fn verdict(errors: &Errors, tolerance: f64, file: &Path) -> Result<String> {
+    let worst = errors.named().into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).map_or("", |(name, _)| name);
+    let largest = format!("the largest relative error, of {worst}, is {:.1e}", errors.worst());
+    let allowed = format!("at most {tolerance:.1e} is allowed (--tolerance)");
+    if errors.worst() <= tolerance {
+        return Ok(format!("verdict: they agree: {largest}, and {allowed}"));
     }
     Err(Failure::Run {
-        problem: format!(
-            "{}: the largest relative error is {:.1e}",
-            arguments.file.display(),
-            errors.worst()
-        ),
-        remedy: Some(format!("at most {:.1e} was expected (--tolerance)", arguments.tolerance)),
+        problem: format!("verdict: {} and Eigenscape do not agree: {largest}", file.display()),
+        remedy: Some(allowed),
     })
 }
 
 /// What is wrong with an architecture, and what to do about it.
 fn words(error: PluginError) -> (String, String) {
     match error {
-        PluginError::UnknownName { nearest, known, .. } => {
-            ("there is none of this name".to_owned(), suggestion(nearest.as_deref(), "architectures", &known))
+        PluginError::UnknownName { name, known, .. } => {
+            ("there is none of this name".to_owned(), suggestion(&name, "architectures", &known))
         }
         PluginError::Parameter { problem, .. } => {
             let remedy =
@@ -127,5 +134,30 @@ impl Model {
         let loss = check::loss(&document, registry)?;
         let mode = model.batch_norm.into();
         Ok(Self { name: model.name, parameters: model.parameters, names, loss, mode })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verdict_names_the_largest_error() {
+        let errors = Errors { loss: 1e-9, logits: 2e-8, grad: 0.0, hv: 3e-6, ggnv: 1e-7 };
+        let said = verdict(&errors, 1e-3, Path::new("net.pth")).unwrap();
+        assert_eq!(
+            said,
+            "verdict: they agree: the largest relative error, of hv, is 3.0e-6, and at most 1.0e-3 is allowed (--tolerance)"
+        );
+        let nan = Errors { grad: f64::NAN, ..errors };
+        for (errors, worst) in [(&errors, "of hv"), (&nan, "of grad, is NaN")] {
+            let failure = verdict(errors, 1e-7, Path::new("net.pth")).unwrap_err();
+            let said = failure.to_string();
+            assert!(
+                said.starts_with("verdict: net.pth and Eigenscape do not agree") && said.contains(worst),
+                "{said}"
+            );
+            assert_eq!(failure.exit_code(), 1);
+        }
     }
 }

@@ -11,9 +11,9 @@ use crate::number::jackknife;
 type Matrix<'a> = (usize, Option<usize>, &'a str, &'a str);
 /// The spectra of each matrix.
 type Spectra<'a> = BTreeMap<Matrix<'a>, Vec<&'a ProbeRecord>>;
-/// The spectra that a distance compares: its name, the left matrix, the group of the right
-/// spectrum.
-type Pair<'a> = (&'a str, Matrix<'a>, &'a str);
+/// The spectra that a distance compares: its name, the left matrix, the curvature and the group of
+/// the right spectrum.
+type Pair<'a> = (&'a str, Matrix<'a>, [&'a str; 2]);
 
 /// The tolerance for rounding errors, absolute in sums of weights and relative elsewhere.
 const ROUNDING: f64 = 1e-6;
@@ -161,6 +161,7 @@ impl ProbeRecord {
             let distance = |residual: &f64| *residual >= 0.0 && residual.is_finite();
             demand(self.residuals.iter().all(distance), "residuals", || "one is no distance".to_owned())?;
         }
+        self.check_origins()?;
         demand(self.dimension > 0, "dimension", || "a matrix has one row at least".to_owned())?;
         demand(self.probes != Some(0), "probes", || {
             "an estimate is of one random vector at least".to_owned()
@@ -190,8 +191,20 @@ impl ProbeRecord {
             })?;
         }
         self.check_weights()?;
+        self.check_mass()?;
         self.check_eigenpairs()?;
         if self.has_spectrum() { self.check_sums() } else { self.check_number() }
+    }
+
+    /// Checks that every listed value is from one of the random vectors, where that is recorded.
+    fn check_origins(&self) -> Result<(), Misfit> {
+        let (count, values) = (self.origins.len(), self.eigenvalues.len());
+        demand(count == 0 || count == values, "origins", || format!("{count} for {values} eigenvalues"))?;
+        let vectors = self.probes.unwrap_or(1);
+        let strange = self.origins.iter().find(|origin| **origin as usize >= vectors);
+        demand(strange.is_none(), "origins", || {
+            format!("{} of {vectors} random vectors, counted from 0", strange.copied().unwrap_or_default())
+        })
     }
 
     /// Checks a record of one number: it has no eigenvalues, and the number is the trace.
@@ -248,6 +261,14 @@ impl ProbeRecord {
         })
     }
 
+    /// Checks that the mass at zero is what the weights leave.
+    fn check_mass(&self) -> Result<(), Misfit> {
+        let zero = self.mass_at_zero();
+        demand(self.mass_at_zero.is_none_or(|said| (said - zero).abs() <= ROUNDING), "mass_at_zero", || {
+            format!("{} is not {zero}, what the weights leave", self.mass_at_zero.unwrap_or_default())
+        })
+    }
+
     fn check_weights(&self) -> Result<(), Misfit> {
         let (count, dimension) = (self.weights.len(), self.dimension);
         let share = |weight: &f64| (0.0..=1.0 + ROUNDING).contains(weight);
@@ -275,7 +296,13 @@ impl ProbeRecord {
 
 impl DistanceRecord {
     fn pair(&self) -> Pair<'_> {
-        (&self.metric, (self.epoch, self.batch, &self.curvature, &self.left), &self.right)
+        let left = (self.epoch, self.batch, self.curvature.as_str(), self.left.as_str());
+        (&self.metric, left, [self.curvature_of_right(), &self.right])
+    }
+
+    /// The curvature of the right spectrum.
+    fn curvature_of_right(&self) -> &str {
+        self.right_curvature.as_deref().unwrap_or(&self.curvature)
     }
 
     /// Checks that the standard error is the jackknife error of `left_out` (the distances without
@@ -319,13 +346,17 @@ impl DistanceRecord {
             let positive = band.bandwidths.first().is_some_and(|least| *least > 0.0);
             demand(ascend && positive, "band", || "bandwidths are positive and ascend".to_owned())?;
         }
-        demand(self.left != self.right, "right", || format!("`{}` is compared with itself", self.right))?;
+        let right = self.curvature_of_right();
+        let differ = self.left != self.right || self.curvature != right;
+        demand(differ, "right", || format!("`{}` is compared with itself", self.right))?;
         let mut compared = Vec::new();
-        for (group, place) in [(&self.left, "left"), (&self.right, "right")] {
-            let matrix = (self.epoch, self.batch, self.curvature.as_str(), group.as_str());
+        for (curvature, group, place) in
+            [(self.curvature.as_str(), &self.left, "left"), (right, &self.right, "right")]
+        {
+            let matrix = (self.epoch, self.batch, curvature, group.as_str());
             let measured = spectra.get(&matrix);
             demand(measured.is_some(), place, || {
-                format!("no spectrum of the {} of `{group}` after epoch {}", self.curvature, self.epoch)
+                format!("no spectrum of the {curvature} of `{group}` after epoch {}", self.epoch)
             })?;
             compared.extend(measured.into_iter().flatten());
         }
@@ -395,7 +426,7 @@ mod tests {
     fn what_does_not_fit_together_is_named() {
         results().check().unwrap();
         type Change = fn(&mut Run);
-        let cases: [(&str, Change); 40] = [
+        let cases: [(&str, Change); 44] = [
             ("runs[0].probes[0].weights: 1 for 2 eigenvalues", |run| run.probes[0].weights.truncate(1)),
             ("runs[0].probes[1].weights: they sum to 0.75 instead of 1", |run| {
                 run.probes[1].weights[0] = 0.25;
@@ -438,6 +469,16 @@ mod tests {
             ("runs[0].probes[1].residuals: 1 for 2 eigenvalues", |run| run.probes[1].residuals = vec![0.1]),
             ("runs[0].probes[1].residuals: one is no distance", |run| {
                 run.probes[1].residuals = vec![0.1, -0.1];
+            }),
+            ("runs[0].probes[1].origins: 1 for 2 eigenvalues", |run| run.probes[1].origins = vec![0]),
+            ("runs[0].probes[1].origins: 3 of 2 random vectors", |run| {
+                (run.probes[1].origins, run.probes[1].probes) = (vec![0, 3], Some(2));
+            }),
+            ("runs[0].probes[0].mass_at_zero: 0.25 is not 0.5", |run| {
+                run.probes[0].mass_at_zero = Some(0.25);
+            }),
+            ("runs[0].distances[0].right: no spectrum of the residual of `full`", |run| {
+                run.distances[0].right_curvature = Some("residual".to_owned());
             }),
             ("runs[0].probes[1].eigenvalues: there are some beside", |run| run.probes[1].value = Some(8.0)),
             ("runs[0].probes[2]: it is probes[0] again", |run| run.probes.push(run.probes[0].clone())),

@@ -180,7 +180,9 @@ impl MeanLoss {
         Ok(StreamedProduct::new(&loss.point, compiled, &loss.interrupt))
     }
 
-    fn network(&self) -> &Network {
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> &Network {
         self.programs.network()
     }
 

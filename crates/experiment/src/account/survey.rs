@@ -12,7 +12,7 @@ use eigenscape_curvature::Residuals;
 use super::{
     Allowed, DISTANCE, EIGENPAIR, EIGENVALUE, LEFT_OUT, REMEDY, RunAccount, Shares,
     dearest::{self, Candidate, Signature},
-    of_epochs,
+    itemised, of_epochs,
 };
 use crate::{
     diagnostic::{ConfigError, Result},
@@ -121,7 +121,7 @@ fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
     let parts = if plan.distances.is_empty() { 0 } else { size([2, longest], LEFT_OUT) };
     let pairs = plan.distances.iter().map(|plan| match plan.between {
         Between::LayersAndFull => groups,
-        Between::AllPairs => groups.saturating_mul(groups) / 2,
+        Between::AllPairs | Between::Curvatures => groups.saturating_mul(groups) / 2,
     });
     let pairs = pairs.fold(0, usize::saturating_add).saturating_mul(moments_of_all).saturating_mul(plan.runs);
     Ok(Account::of("the eigenvalues of all moments", kept)
@@ -212,14 +212,13 @@ impl Measuring {
             return Ok(());
         }
         let problem = format!(
-            "the {} by {} would take {} of memory ({}), and {} are allowed",
+            "the {} by {} would take {} of memory, and {} are allowed",
             operator.description(),
             probe.plan.estimator_name.value,
             bytes(all.total()),
-            all.words(),
             bytes(self.allowed.bytes())
         );
-        Err(probe.plan.estimator_name.error(problem, REMEDY))
+        Err(probe.plan.estimator_name.error(problem, itemised(REMEDY, &all)))
     }
 
     /// Converts an operator's error. An error about memory also lists what the estimator and the
@@ -229,8 +228,8 @@ impl Measuring {
         match error {
             Error::Input { subject, problem, remedy } if problem.ends_with("are allowed") => {
                 let of = bytes(self.allowed.bytes());
-                let problem = format!("{subject}: {problem}: of {of} beside {}", beside.words());
-                probe.plan.samples.error(problem, remedy)
+                let problem = format!("{subject}: {problem}, of {of}");
+                probe.plan.samples.error(problem, format!("{remedy}\nthe rest is {}", beside.words()))
             }
             other => probe.plan.samples.caused(other),
         }

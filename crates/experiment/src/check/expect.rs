@@ -2,13 +2,13 @@
 //! quantity.
 
 use eigenscape_analysis::expectation::{Direction, Expectation, Reference, Relation, Subject};
-use eigenscape_core::{GroupSelector, registry::nearest};
+use eigenscape_core::GroupSelector;
 
 use super::Checker;
 use crate::{
     diagnostic::{ConfigError, suggestion},
-    plan::{ProbePlan, RunPlan},
-    raw::{self, Is, Quantity, Than, When},
+    plan::{DistancePlan, ProbePlan, RunPlan},
+    raw::{self, Between, Is, Quantity, Than, When},
 };
 
 /// The key because of which a claim needs a test split, if any. The best epoch needs one: it is the
@@ -43,7 +43,7 @@ impl Checker<'_> {
     ) -> Result<Expectation, ConfigError> {
         if raw.claim.trim().is_empty() {
             let help = "say in words what is claimed: the report lists it";
-            return Err(self.error(&format!("{path}.claim"), "it is empty", help));
+            return Err(self.error(&format!("{path}.claim"), format!("`{path}.claim` is empty"), help));
         }
         let subject = self.subject(path, raw, raw.quantity, runs)?;
         let relation = self.relation(path, raw, runs)?;
@@ -110,7 +110,9 @@ impl Checker<'_> {
             return Err(self.error(&format!("{path}.quantity"), problem, help));
         }
         let mut metrics: Vec<&str> = Vec::new();
-        for plan in runs.iter().flat_map(|run| &run.distances) {
+        // Claims are about distances of layers to the network.
+        let between_groups = |plan: &&DistancePlan| plan.between != Between::Curvatures;
+        for plan in runs.iter().flat_map(|run| &run.distances).filter(between_groups) {
             if !metrics.contains(&plan.name.as_str()) {
                 metrics.push(&plan.name);
             }
@@ -118,7 +120,7 @@ impl Checker<'_> {
         let metric = raw.metric.as_deref().or(metrics.first().copied()).unwrap_or_default();
         if distance && !metrics.contains(&metric) {
             let key = if raw.metric.is_some() { "metric" } else { "quantity" };
-            let help = suggestion(nearest(metric, metrics.iter().copied()).as_deref(), "distances", &metrics);
+            let help = suggestion(metric, "distances", &metrics);
             let problem = "the experiment has no such [[distance]]";
             return Err(self.error(&format!("{path}.{key}"), problem, help));
         }
@@ -142,13 +144,18 @@ impl Checker<'_> {
         Ok(subject)
     }
 
+    /// The word of the key `is`, as it is written.
+    fn relation_word(&self, path: &str) -> String {
+        self.document.at(&format!("{path}.is")).to_value().as_str().unwrap_or_default().to_owned()
+    }
+
     fn relation(&self, path: &str, raw: &raw::Expect, runs: &[RunPlan]) -> Result<Relation, ConfigError> {
         let only = |quantity: Quantity| {
             if raw.quantity == quantity {
                 return Ok(());
             }
             let help = format!("use quantity = \"{}\"", quantity.name());
-            let problem = format!("`{}` cannot be this", raw.quantity.name());
+            let problem = format!("`{}` cannot be \"{}\"", raw.quantity.name(), self.relation_word(path));
             Err(self.error(&format!("{path}.is"), problem, help))
         };
         let relation = match raw.is {
@@ -156,7 +163,8 @@ impl Checker<'_> {
             Is::LeastInTheMiddleHalf => only(Quantity::Distance).map(|()| Relation::LeastInTheMiddleHalf)?,
             _ if raw.quantity == Quantity::Distance => {
                 let help = "use is = \"least-in-the-middle-half\"";
-                return Err(self.error(&format!("{path}.is"), "`distance` cannot be this", help));
+                let problem = format!("`distance` cannot be \"{}\"", self.relation_word(path));
+                return Err(self.error(&format!("{path}.is"), problem, help));
             }
             Is::Falls => Relation::OverTraining(Direction::Down),
             Is::Rises => Relation::OverTraining(Direction::Up),
@@ -176,7 +184,7 @@ impl Checker<'_> {
         match uses.iter().find(|(_, given, used)| *given && !*used) {
             None => Ok(relation),
             Some((key, ..)) => {
-                let problem = format!("this `is` has no use for `{key}`");
+                let problem = format!("is = \"{}\" has no use for `{key}`", self.relation_word(path));
                 Err(self.error(&format!("{path}.{key}"), problem, "remove it, or change `is`"))
             }
         }
@@ -193,7 +201,9 @@ impl Checker<'_> {
         let reference = match &raw.than {
             None => {
                 let help = "add `than`: a variant of the sweep, or a number";
-                return Err(self.error(&format!("{path}.is"), "it is not said what to compare with", help));
+                let problem =
+                    format!("is = \"{}\" needs something to compare with", self.relation_word(path));
+                return Err(self.error(&format!("{path}.is"), problem, help));
             }
             Some(Than::Number(number)) => {
                 let is_share = matches!(raw.quantity, Quantity::TrainAccuracy | Quantity::TestAccuracy);
@@ -229,7 +239,7 @@ impl Checker<'_> {
                 Err(self.error(&format!("{path}.with"), "a run has many distances", help))
             }
             Some(other) if other == raw.quantity => {
-                let problem = format!("`{}` is what is compared with it", other.name());
+                let problem = format!("`{}` is compared with itself", other.name());
                 Err(self.error(&format!("{path}.with"), problem, "use another quantity"))
             }
             Some(other) => Ok(Relation::With(direction, Box::new(self.subject(path, raw, other, runs)?))),
@@ -253,7 +263,7 @@ impl Checker<'_> {
         let help = if known.is_empty() {
             "there is one run: add a [sweep], or compare with a number".to_owned()
         } else {
-            suggestion(nearest(variant, known.iter().copied()).as_deref(), "variants", &known)
+            suggestion(variant, "variants", &known)
         };
         Err(self.error(path, format!("the sweep has no variant `{variant}`"), help))
     }

@@ -2,7 +2,7 @@
 
 use eigenscape_core::{
     Catalog, Error,
-    registry::{Built, PluginError, nearest, plural},
+    registry::{Built, PluginError, plural},
 };
 
 use super::Checker;
@@ -40,9 +40,9 @@ impl Checker<'_> {
     ) -> Result<Built<T>, ConfigError> {
         let node = self.document.at(path);
         catalog.build(name, parameters, &self.environment).map_err(|error| match error {
-            PluginError::UnknownName { kind, name, nearest, known } => node.at("name").site.error(
+            PluginError::UnknownName { kind, name, known, .. } => node.at("name").site.error(
                 format!("there is no {kind} `{name}`"),
-                Some(suggestion(nearest.as_deref(), &plural(kind), &known)),
+                Some(suggestion(&name, &plural(kind), &known)),
             ),
             PluginError::Parameter { key, problem, .. } => {
                 parameter(catalog, node, name, &key, &problem, own)
@@ -66,11 +66,19 @@ fn parameter<T: ?Sized + 'static>(
         .flat_map(|(_, entry)| entry.keys.iter().map(String::as_str))
         .chain(own.iter().copied())
         .collect();
-    let help = suggestion(nearest(key, known.iter().copied()).as_deref(), "keys", &known);
+    let help = suggestion(key, "keys", &known);
     if !key.is_empty() && node.get(key).is_some() && !known.contains(&key) {
         return node.at(key).key.error(problem, Some(help));
     }
-    // An error without a key, such as a missing key, points at the plugin's name.
+    if let Some(missing) = problem.strip_prefix("missing field `").and_then(|rest| rest.split('`').next())
+        && key.is_empty()
+    {
+        let help =
+            format!("add `{missing} = ...`; `cargo xtask list {} {name}` says what it is", catalog.kind);
+        let problem = format!("the {} `{name}` needs the key `{missing}`", catalog.kind);
+        return node.at("name").site.error(problem, Some(help));
+    }
+    // An error without a key points at the plugin's name.
     let at = if key.is_empty() { node.at("name") } else { node.at(key) };
     crate::read::complaint(at, key, problem)
 }
@@ -79,7 +87,7 @@ fn parameter<T: ?Sized + 'static>(
 /// that the error names, or else at the plugin's name.
 pub(crate) fn failed(node: &Node, error: &Error) -> ConfigError {
     let (subject, problem) = match error {
-        Error::Input { subject, problem, .. } => (subject.as_str(), format!("{subject}: {problem}")),
+        Error::Input { subject, problem, .. } => (subject.as_str(), sentence(subject, problem)),
         Error::Io { path, .. } => (path.as_str(), error.to_string()),
         other => ("", other.to_string()),
     };
@@ -90,6 +98,13 @@ pub(crate) fn failed(node: &Node, error: &Error) -> ConfigError {
     };
     let index = subject.find('[').map_or("", |start| &subject[start..]);
     culprit.map_or(node.at("name"), |(_, value)| value.at(index)).site.error(problem, Some(help))
+}
+
+/// A key and what is wrong with it: "`steps` is 0"; of anything else "net.pt: there is no such file".
+fn sentence(subject: &str, problem: &str) -> String {
+    let is_key = subject.chars().all(|letter| letter.is_ascii_alphanumeric() || "_.[]".contains(letter));
+    let is_verb = ["is ", "has ", "must ", "cannot "].iter().any(|verb| problem.starts_with(verb));
+    if is_key && is_verb { format!("`{subject}` {problem}") } else { format!("{subject}: {problem}") }
 }
 
 /// Whether the subject of an error is this key, or the file that the key's value names.

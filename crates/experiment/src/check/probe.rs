@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use candle_core::DType;
-use eigenscape_core::{Curvature, Dataset, GroupSelector, Split, registry::nearest};
+use eigenscape_core::{Curvature, Dataset, GroupSelector, Split};
 use eigenscape_curvature::Residuals;
 
 use super::Checker;
@@ -170,7 +170,7 @@ impl Checker<'_> {
                 ))
             }
             other => {
-                let help = suggestion(nearest(other, known.iter().copied()).as_deref(), "moments", known);
+                let help = suggestion(other, "moments", known);
                 Err(self.error(path, format!("there is no moment \"{other}\""), help))
             }
         }
@@ -259,7 +259,7 @@ impl Checker<'_> {
             return Err(self.error(
                 &format!("{path}.name"),
                 problem,
-                "give it a name that means nothing else",
+                "choose another: this one selects parameters or activations by itself",
             ));
         }
         let globs: Vec<String> = parameters.iter().map(|(_, glob)| glob.to_owned()).collect();
@@ -283,8 +283,7 @@ impl Checker<'_> {
             .iter()
             .map(|(index, word)| {
                 CURVATURES.into_iter().find(|curvature| curvature.to_string() == word).ok_or_else(|| {
-                    let nearest = nearest(word, known.iter().map(String::as_str));
-                    let help = suggestion(nearest.as_deref(), "curvatures", &known);
+                    let help = suggestion(word, "curvatures", &known);
                     let problem = format!("there is no curvature \"{word}\"");
                     self.error(&format!("{path}{index}"), problem, help)
                 })

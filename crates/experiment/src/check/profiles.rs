@@ -37,7 +37,7 @@ fn check(
     registry: &Registry,
 ) -> Result<(), ConfigError> {
     for combination in &sweep::expand(document, choices)?.runs {
-        let raw = read::experiment(&combination.document)?;
+        let raw = read::experiment(&combination.document, registry)?;
         let mut checker = Checker::new(&combination.document, registry, environment);
         // Another machine may have the device.
         if !raw.device.starts_with("cuda") {

@@ -2,14 +2,14 @@
 
 use std::num::NonZeroUsize;
 
-use eigenscape_core::registry::nearest;
+use eigenscape_core::number::short;
 
 use super::{
     Checker,
     names::{OPTIMIZERS, SCHEDULES, optimizer_keys, schedule_keys},
 };
 use crate::{
-    diagnostic::{ConfigError, suggestion},
+    diagnostic::{ConfigError, listed, suggestion},
     document::Tree,
     limits::{ENTRIES, EPOCHS},
     optimizer::{Adam, Optimizer, Sgd},
@@ -174,7 +174,7 @@ impl Checker<'_> {
         if value.is_finite() && holds(value) {
             return Ok(());
         }
-        Err(self.error(path, format!("`{path}` is {value}"), format!("it must be {range}")))
+        Err(self.error(path, format!("`{path}` is {}", short(value)), format!("it must be {range}")))
     }
 
     /// The known name that equals `name`; refuses any other.
@@ -186,8 +186,7 @@ impl Checker<'_> {
         known: &[&'static str],
     ) -> Result<&'static str, ConfigError> {
         known.iter().find(|candidate| **candidate == name).copied().ok_or_else(|| {
-            let nearest = nearest(name, known.iter().copied());
-            let help = suggestion(nearest.as_deref(), &format!("{kind}s"), known);
+            let help = suggestion(name, &format!("{kind}s"), known);
             self.error(path, format!("there is no {kind} `{name}`"), help)
         })
     }
@@ -196,7 +195,7 @@ impl Checker<'_> {
     fn only_keys(&self, path: &str, name: &str, known: &[&str]) -> Result<(), ConfigError> {
         let table = self.document.at(path);
         let Some(key) = table.keys().find(|key| !known.contains(key)) else { return Ok(()) };
-        let help = suggestion(None, &format!("keys of `{name}`"), known);
+        let help = listed(&format!("keys of `{name}`"), known);
         Err(table.at(key).key.error(format!("`{name}` has no key `{key}`"), Some(help)))
     }
 }

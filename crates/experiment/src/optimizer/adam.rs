@@ -1,7 +1,7 @@
 //! Adam, as `torch.optim.Adam` and `torch.optim.AdamW` define it.
 
 use candle_core::Tensor;
-use eigenscape_core::Result;
+use eigenscape_core::{Result, number::short};
 
 /// Settings of Adam (Kingma & Ba 2015); AdamW where the weight decay is decoupled (Loshchilov &
 /// Hutter 2019).
@@ -24,6 +24,7 @@ impl Adam {
     #[must_use]
     pub fn description(&self) -> String {
         let Self { lr, betas: [first, second], eps, weight_decay, decoupled } = self;
+        let [lr, eps, weight_decay] = [lr, eps, weight_decay].map(|number| short(*number));
         let name = if *decoupled { "AdamW" } else { "Adam" };
         format!(
             "{name}, learning rate {lr}, betas {first} and {second}, eps {eps}, weight decay {weight_decay}"

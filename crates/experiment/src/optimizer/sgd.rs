@@ -1,7 +1,7 @@
 //! Stochastic gradient descent, as `torch.optim.SGD` defines it.
 
 use candle_core::Tensor;
-use eigenscape_core::Result;
+use eigenscape_core::{Result, number::short};
 
 /// Settings of stochastic gradient descent.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,6 +25,7 @@ impl Sgd {
         let Self { lr, momentum, dampening, nesterov, weight_decay } = self;
         let kind = if *nesterov { " (Nesterov)" } else { "" };
         let dampening = if *dampening > 0.0 { format!(", dampening {dampening}") } else { String::new() };
+        let (lr, weight_decay) = (short(*lr), short(*weight_decay));
         format!("SGD, learning rate {lr}, momentum {momentum}{kind}{dampening}, weight decay {weight_decay}")
     }
 }

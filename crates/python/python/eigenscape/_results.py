@@ -56,6 +56,12 @@ class Results:
             record=record,
         )
 
+    @classmethod
+    def load(cls, folder: Any) -> Results:
+        """The results in a folder that an experiment has written: "runs/quickstart"."""
+        path = pathlib.Path(folder) / "results.json"
+        return cls.from_json(path.read_text(encoding="utf-8"), folder)
+
     @property
     def spectra(self) -> Spectra:
         """The spectra of all runs."""
@@ -67,8 +73,9 @@ class Results:
         return self.folder / "report.html"
 
     def to_frame(self, what: str = "spectra") -> Any:
-        """A pandas `DataFrame` of the "spectra", the "training" or the "distances" of all runs, with
-        the run's name in the column `run`.
+        """A pandas `DataFrame` of the "spectra", the "eigenvalues", the "training" or the "distances" of
+        all runs, with the run's name in the column `run`. The weights of a spectrum's eigenvalues add up
+        to 1: the last one is the mass at zero, where there is some.
         """
         import pandas
 
@@ -76,6 +83,7 @@ class Results:
             "spectra": lambda run: [spectrum.to_dict() for spectrum in run.spectra],
             "training": lambda run: run.training,
             "distances": lambda run: run.distances,
+            "eigenvalues": lambda run: [row for spectrum in run.spectra for row in _eigenvalues(spectrum)],
         }
         if what not in rows:
             raise ValueError(f'there are no "{what}": use one of {", ".join(rows)}')
@@ -101,6 +109,21 @@ class Results:
 
     def _repr_html_(self) -> str:
         return f"<p>{self!r}".replace("<Results", "Results").rstrip(">") + "</p>" + self.spectra._repr_html_()
+
+
+def _eigenvalues(spectrum: Spectrum) -> list[Mapping[str, Any]]:
+    record = spectrum.record
+    matrix = {
+        name: record.get(name) for name in ("probe", "epoch", "batch", "curvature", "group", "estimator")
+    }
+    vectors = record.get("origins") or [None] * len(record["eigenvalues"])
+    listed = list(zip(record["eigenvalues"], record["weights"], vectors))
+    if record.get("mass_at_zero"):
+        listed.append((0.0, record["mass_at_zero"], None))
+    return [
+        {**matrix, "eigenvalue": value, "weight": weight, "vector": vector}
+        for value, weight, vector in listed
+    ]
 
 
 def _run(record: Mapping[str, Any], folder: pathlib.Path) -> Run:

@@ -221,6 +221,7 @@ class Spectrum:
             "trace": self.trace,
             "trace_stderr": self.trace_stderr,
             "mass_at_zero": self.mass_at_zero,
+            **self.record.get("moments", {}),
             "products": self.products,
             "seconds": self.seconds,
         }

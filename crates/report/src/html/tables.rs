@@ -123,18 +123,20 @@ fn mass_at_zero(probe: &ProbeRecord) -> String {
 fn distances(records: &[DistanceRecord], metric: &str, curvature: &str) -> Markup {
     let of_key = |d: &&DistanceRecord| d.metric == metric && d.curvature == curvature;
     let records: Vec<&DistanceRecord> = records.iter().filter(of_key).collect();
-    let pairs = distinct(records.iter().map(|d| (d.left.as_str(), d.right.as_str())));
+    // Between two curvatures of a group, the right one is named instead of the same group.
+    let right = |d: &DistanceRecord| d.right_curvature.clone().unwrap_or_else(|| d.right.clone());
+    let pairs = distinct(records.iter().map(|d| (d.left.as_str(), right(d))));
     let mut epochs = distinct(records.iter().map(|d| d.epoch));
     epochs.sort_unstable();
-    let cell = |(left, right): (&str, &str), epoch: usize| {
-        let found = records.iter().find(|d| d.left == left && d.right == right && d.epoch == epoch);
+    let cell = |(left, to): &(&str, String), epoch: usize| {
+        let found = records.iter().find(|d| d.left == *left && right(d) == *to && d.epoch == epoch);
         found.map_or(String::new(), |d| distance(d))
     };
     let table = html! {
         thead { tr { th.text { "from" } th.text { "to" } @for epoch in &epochs { th { "epoch " (epoch) } } } }
         tbody { @for pair in &pairs { tr {
             td.text { (pair.0) } td.text { (pair.1) }
-            @for epoch in &epochs { td { (cell(*pair, *epoch)) } }
+            @for epoch in &epochs { td { (cell(pair, *epoch)) } }
         } } }
     };
     let bandwidths = records.iter().find_map(|d| range(d.band.as_ref()?.bandwidths.iter().copied()));

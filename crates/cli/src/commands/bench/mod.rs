@@ -16,7 +16,7 @@ mod work;
 
 use std::{path::Path, thread::available_parallelism};
 
-use eigenscape_core::{Registry, registry::nearest};
+use eigenscape_core::Registry;
 use eigenscape_experiment::{Failure, Result, diagnostic::suggestion};
 use eigenscape_runtime::simd;
 use serde::{Deserialize, Serialize};
@@ -149,11 +149,7 @@ fn select(names: &[String]) -> Result<Selection> {
     if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(Failure::Usage {
             problem: format!("there is no benchmark `{name}`"),
-            remedy: suggestion(
-                nearest(name, known.iter().copied()).as_deref(),
-                "models, works and studies",
-                &known,
-            ),
+            remedy: suggestion(name, "models, works and studies", &known),
         });
     }
     let named = |name: &str| names.iter().any(|word| word == name);
