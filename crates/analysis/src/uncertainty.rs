@@ -171,7 +171,11 @@ impl Number {
     /// Half the width of the 95 % interval by Student's t: 0 if exact, `None` if unknown.
     #[must_use]
     pub fn half_width(&self) -> Option<f64> {
-        self.spread().half_width()
+        match self.error {
+            Uncertainty::Exact => Some(0.0),
+            Uncertainty::Unknown => None,
+            Uncertainty::Sampled { error, freedom } => half_width(error, freedom),
+        }
     }
 
     /// The 95 % interval; `None` if the error is unknown.
@@ -224,12 +228,18 @@ impl Spread {
         match self {
             Self::Unknown => None,
             Self::Known { square: 0.0, .. } => Some(0.0),
-            Self::Known { square, weight } => {
-                let half = quantile(square * square / weight)? * square.sqrt();
-                half.is_finite().then_some(half)
-            }
+            Self::Known { square, weight } => half_width(square.sqrt(), square * square / weight),
         }
     }
+}
+
+/// Half the width of the 95 % interval of a number with this standard error: 0 without an error.
+fn half_width(error: f64, freedom: f64) -> Option<f64> {
+    if error == 0.0 {
+        return Some(0.0);
+    }
+    let half = quantile(freedom)? * error;
+    half.is_finite().then_some(half)
 }
 
 /// The number of random vectors that a record's estimate averages; 1 for an exact record.

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use eigenscape_core::results::{Band, Results, Run};
+use eigenscape_core::results::{Band, ClaimRecord, Results, Run, Verdict};
 use eigenscape_report::{
     EXPERIMENT_FILE, FIGURES_FOLDER, NOTES_FILE, Note, Notes, REPORT_FILE, RESULTS_FILE, RunNotes, rebuild,
     write,
@@ -454,4 +454,31 @@ fn one_epoch_has_no_sum_over_epochs_and_empty_columns_are_left_out() {
     for text in ["orthogonality loss</th>", "3.2e-4", "its orthogonality loss is 3.2e-4", "16 or 8 bits"] {
         assert!(page.contains(text), "{text}");
     }
+}
+
+#[test]
+fn a_claim_has_its_verdict_in_words_with_a_sign_and_a_colour() {
+    let claim = |verdict| ClaimRecord {
+        claim: "A claim".into(),
+        paper: None,
+        check: "a check".into(),
+        measured: "a number".into(),
+        verdict,
+    };
+    let verdicts = [Verdict::Holds, Verdict::DoesNotHold, Verdict::Undecided, Verdict::NotMeasured];
+    let results = Results { claims: verdicts.map(claim).to_vec(), ..common::lenet() };
+    let (_, page) = written(&results, &common::notes());
+    for (class, sign, words) in [
+        ("holds", "✓", "holds"),
+        ("fails", "✗", "does not hold"),
+        ("open", "?", "undecided"),
+        ("open", "–", "not measured"),
+    ] {
+        let verdict = format!(
+            "<span class=\"verdict {class}\"><span aria-hidden=\"true\">{sign} </span>{words}</span>"
+        );
+        assert!(page.contains(&verdict), "{verdict}");
+    }
+    let place = |id: &str| page.find(&format!("<section id=\"{id}\">"));
+    assert!(place("summary") < place("claims") && place("claims") < place("densities"));
 }
