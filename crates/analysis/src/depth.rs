@@ -195,7 +195,7 @@ impl Profile {
         let share = 100.0 * (value / least - 1.0);
         Some(match share {
             _ if value <= &least => format!("{name}, as near"),
-            share if share >= 0.5 && share < 1000.0 => format!("{name}, {share:.0} % farther"),
+            share if (0.5..1000.0).contains(&share) => format!("{name}, {share:.0} % farther"),
             share if share < 0.5 => format!("{name}, less than 1 % farther"),
             _ => format!("{name}, at {} against {}", significant(*value, 2), significant(least, 2)),
         })

@@ -194,7 +194,9 @@ fn mark(x: f64, runs: &[Profile], layer: &str, epoch: usize) -> Option<Mark> {
         [record] => crate::data::band(record).map(|(low, high)| [low, high]),
         _ => None,
     };
-    Some(Mark { interval: super::interval(&mean), range, ..Mark::new(x, mean.value) })
+    // No distance is negative, whatever the interval of a mean of few.
+    let interval = super::interval(&mean).map(|ends| ends.map(|end| end.max(0.0)));
+    Some(Mark { interval, range, ..Mark::new(x, mean.value) })
 }
 
 /// The maximum width of a name in pixels: larger for few layers, whose names are horizontal, than

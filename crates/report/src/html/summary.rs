@@ -54,10 +54,15 @@ fn blocks(variants: &[Variant]) -> Vec<Block> {
     let all = distinct(runs().flat_map(curvatures));
     let training = Block { title: "Training".into(), rows: variants.iter().map(trained).collect() };
     let of_curvature = |curvature: &&str| Block {
-        title: prose(curvature),
+        title: capitalised(&prose(curvature)),
         rows: variants.iter().map(|variant| of_curvature(variant, curvature)).collect(),
     };
     std::iter::once(training).chain(all.iter().map(of_curvature)).collect()
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or(String::new(), |first| first.to_uppercase().chain(characters).collect())
 }
 
 fn tile(fact: &Fact) -> Markup {

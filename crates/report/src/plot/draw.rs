@@ -19,7 +19,7 @@ const GAP: f64 = 12.0;
 const RIGHT: f64 = 10.0;
 const TITLE_ROOM: f64 = 32.0;
 const X_TITLE: f64 = 24.0;
-const LEGEND_LIMIT: f64 = 210.0;
+const LEGEND_LIMIT: f64 = 240.0;
 const LEGEND_GAP: f64 = 22.0;
 
 /// The figure at an epoch, or at the only one.
@@ -129,7 +129,8 @@ impl<'a> Sheet<'a> {
             self.plot.lines.iter().filter(|line| line.panel == index && line.epoch == self.epoch).collect();
         let only = matches!(lines[..], [_]);
         let curve = |line: &Line| &self.plot.curves[line.curve];
-        lines.iter().for_each(|line| draw_bands(drawing, panel, line, curve(line)));
+        let bars = matches!(self.plot.style, Style::Stems { .. });
+        lines.iter().for_each(|line| draw_bands(drawing, panel, line, curve(line), bars));
         match self.plot.style {
             Style::Stems { marked } if only => {
                 lines.iter().for_each(|line| draw_stems(drawing, panel, line, curve(line), marked));
@@ -187,14 +188,21 @@ fn entries(plot: &Plot) -> Vec<Entry> {
         Style::Stems { .. } => Sample::Dot(curve.stroke().colour),
         _ => Sample::Line(curve.stroke()),
     };
-    plot.curves.iter().map(sample).zip(shortened(&names, TICK_SIZE, LEGEND_NAME)).collect()
+    // Names of parameters have components that can be left out, names in words have not.
+    let is_words = names.iter().any(|name| name.contains(' '));
+    let names = match is_words {
+        true => names.iter().map(|name| (*name).to_owned()).collect(),
+        false => shortened(&names, TICK_SIZE, LEGEND_NAME),
+    };
+    plot.curves.iter().map(sample).zip(names).collect()
 }
 
 fn points(line: &Line) -> Vec<(f64, f64)> {
     line.points.iter().map(|mark| (mark.x, mark.y)).collect()
 }
 
-fn draw_bands(drawing: &mut Drawing, panel: &Panel, line: &Line, curve: &Curve) {
+/// Draws the intervals, as a band or as `bars`, and the range over bandwidths.
+fn draw_bands(drawing: &mut Drawing, panel: &Panel, line: &Line, curve: &Curve, bars: bool) {
     let colour = curve.stroke().colour;
     let ends = |of: fn(&Mark) -> Option<[f64; 2]>, mark: &Mark| {
         // What reaches below a logarithmic axis ends at its lower side.
@@ -202,7 +210,7 @@ fn draw_bands(drawing: &mut Drawing, panel: &Panel, line: &Line, curve: &Curve) 
         let [low, high] = of(mark)?;
         Some((mark.x, low.max(least), high))
     };
-    if matches!(line.points[..], [_]) {
+    if bars || matches!(line.points[..], [_]) {
         let bar = |mark: &Mark| {
             let [low, high] = mark.interval?;
             Some((mark.x, f64::midpoint(low, high), 0.5 * (high - low)))
@@ -229,10 +237,21 @@ fn draw_line(drawing: &mut Drawing, panel: &Panel, line: &Line, curve: &Curve, f
             curve.stroke().colour,
         );
     }
-    panel.draw_line(drawing, &points, curve.stroke());
+    panel.draw_line(drawing, &above(&points, panel), curve.stroke());
     if line.has_dots() {
         panel.draw_dots(drawing, &points, 2.8, curve.stroke().colour);
     }
+}
+
+/// The points, without those below the end of a logarithmic axis whose neighbours are below it, too:
+/// the curve is not drawn along that end.
+fn above(points: &[(f64, f64)], panel: &Panel) -> Vec<(f64, f64)> {
+    let inside = |index: usize| panel.y.position(points[index].1) > 0.0;
+    let seen = |index: usize| {
+        (index.saturating_sub(1)..(index + 2).min(points.len())).any(inside) || !panel.y.is_log()
+    };
+    let point = |(index, (x, y)): (usize, &(f64, f64))| (*x, if seen(index) { *y } else { f64::NAN });
+    points.iter().enumerate().map(point).collect()
 }
 
 fn draw_dots(drawing: &mut Drawing, panel: &Panel, line: &Line, curve: &Curve) {

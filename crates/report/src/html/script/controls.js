@@ -42,8 +42,8 @@ function curveSwitch(data, index, changed) {
   const box = element("input", { type: "checkbox", class: "curve" });
   box.checked = true;
   box.addEventListener("change", () => changed(index, box.checked));
-  const sample = shape("svg", { width: 26, height: 12, "aria-hidden": "true", class: curve.dashed ? "line dashed" : "line", style: `--c: var(--c${curve.colour})` });
-  if (data.style !== "stems") sample.append(shape("path", { class: "stroke", d: "M1 6H25" }));
+  const sample = shape("svg", { width: 26, height: 12, "aria-hidden": "true", class: "line", style: `--c: var(--c${curve.colour})` });
+  if (data.style !== "stems") sample.append(shape("path", { class: "stroke", "stroke-dasharray": dashes(data, index), d: "M1 6H25" }));
   if (data.style !== "area") sample.append(mark(index, 13, 6, 3));
   return labelled(curve.name, box, sample);
 }

@@ -2,6 +2,7 @@
 
 const MARGIN = { right: 8, top: 8, bottom: 40 };
 const MOST_DOTS = 40;
+const DASHES = [null, "7 4", "2 3", "9 3 2 3", "4 2"];
 
 // The marks of curves, so that these differ by more than their colour.
 const MARKS = [
@@ -10,6 +11,12 @@ const MARKS = [
   (x, y, r) => shape("path", { d: `M${x} ${y - 1.3 * r}l${1.2 * r} ${2.2 * r}h${-2.4 * r}Z` }),
   (x, y, r) => shape("path", { d: `M${x} ${y - 1.4 * r}l${1.4 * r} ${1.4 * r}l${-1.4 * r} ${1.4 * r}l${-1.4 * r} ${-1.4 * r}Z` }),
 ];
+
+// Curves without marks differ by their dashes.
+function dashes(data, curve) {
+  if (data.style === "area") return DASHES[curve % DASHES.length];
+  return data.curves[curve].dashed ? "6 4" : null;
+}
 
 function mark(curve, x, y, r) {
   return MARKS[curve % MARKS.length](x, y, r);
@@ -68,9 +75,12 @@ function pieces(line, at, value) {
   return all.filter((piece) => piece.length > 0);
 }
 
+// A curve that runs below the end of a logarithmic axis is not drawn along that end.
 function path(line, at, values) {
   const point = (index) => `${at.across(line.x[index]).toFixed(1)} ${at.up(values[index]).toFixed(1)}`;
-  return pieces(line, at, (index) => values[index]).map((piece) => "M" + piece.map(point).join("L")).join("");
+  const above = (index) => has(at.y, values[index]) && position(at.y, values[index]) > 0;
+  const seen = (index) => at.y.kind !== "log" || above(index - 1) || above(index) || above(index + 1);
+  return pieces(line, at, (index) => (seen(index) ? values[index] : null)).map((piece) => "M" + piece.map(point).join("L")).join("");
 }
 
 // The band of an interval. Below the end of a logarithmic axis it ends there.
@@ -111,7 +121,7 @@ function drawStems(group, line, at, marked) {
 // Draws a line of a chart; `only` if it is the only one in its panel.
 function drawLine(svg, data, line, at, only) {
   const curve = data.curves[line.curve];
-  const group = shape("g", { class: curve.dashed ? "line dashed" : "line", style: `--c: var(--c${curve.colour})` });
+  const group = shape("g", { class: "line", style: `--c: var(--c${curve.colour})` });
   if (data.style === "area" && only) {
     for (const piece of pieces(line, at, (index) => line.y[index])) {
       const top = piece.map((index) => `${at.across(line.x[index]).toFixed(1)} ${at.up(line.y[index]).toFixed(1)}`);
@@ -125,7 +135,9 @@ function drawLine(svg, data, line, at, only) {
   }
   if (data.style === "stems" && only) drawStems(group, line, at, data.marked);
   else {
-    if (data.style !== "stems") group.append(shape("path", { class: "stroke", d: path(line, at, line.y) }));
+    if (data.style !== "stems") {
+      group.append(shape("path", { class: "stroke", "stroke-dasharray": dashes(data, line.curve), d: path(line, at, line.y) }));
+    }
     if (data.style === "stems" || line.x.length <= MOST_DOTS) drawDots(group, line, at, 3);
   }
   svg.append(group);
