@@ -51,7 +51,7 @@ pub fn plot(variants: &[Variant], curvatures: &[&str], classes: Option<usize>) -
     (!lines.is_empty()).then(|| Plot {
         slug: crate::figure::slug(&format!("eigenvalues-{}", curves.slug())),
         title: format!("Largest eigenvalues by rank: {}", names.join(", ")),
-        caption: caption(classes, left_out(shown.len(), groups.len())),
+        caption: caption(classes, &left_out(shown.len(), groups.len())),
         style: Style::Stems { marked: classes.unwrap_or(0) },
         names: ["rank".into(), "λ".into()],
         columns: columns(panels.len()),
@@ -121,7 +121,7 @@ fn remark(records: &[&ProbeRecord]) -> String {
     record.lambda_max.map_or(String::new(), |value| format!("λ₁ = {}{open}", typeset(value, 4)))
 }
 
-fn caption(classes: Option<usize>, left_out: String) -> String {
+fn caption(classes: Option<usize>, left_out: &str) -> String {
     let marked = classes.map_or(String::new(), |classes| {
         format!(
             " The first {classes}, as many as there are classes, are marked: a trained classifier tends to have about so many \

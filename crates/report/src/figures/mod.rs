@@ -35,12 +35,13 @@ fn interval(number: &Number) -> Option<[f64; 2]> {
 
 /// A panel for each key that has a line with a finite value, so that the grid has no holes, and the
 /// lines in them.
-fn panels<K>(keys: &[K], lines: Vec<Line>, frame: impl Fn(&K) -> Frame) -> (Vec<Panel>, Vec<Line>) {
+fn panels<K>(keys: &[K], mut lines: Vec<Line>, frame: impl Fn(&K) -> Frame) -> (Vec<Panel>, Vec<Line>) {
     let (mut panels, mut kept) = (Vec::new(), Vec::new());
     for (index, key) in keys.iter().enumerate() {
-        let ours: Vec<&Line> = lines.iter().filter(|line| line.panel == index).collect();
-        if let Some(panel) = frame(key).around(&ours, false) {
-            kept.extend(ours.into_iter().map(|line| Line { panel: panels.len(), ..line.clone() }));
+        let (ours, others): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(|line| line.panel == index);
+        lines = others;
+        if let Some(panel) = frame(key).around(&ours.iter().collect::<Vec<_>>(), false) {
+            kept.extend(ours.into_iter().map(|line| Line { panel: panels.len(), ..line }));
             panels.push(panel);
         }
     }

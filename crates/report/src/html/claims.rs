@@ -22,11 +22,25 @@ pub fn table(claims: &[ClaimRecord]) -> Markup {
                 td.text { (verdict(claim.verdict)) }
                 th.text.row scope="row" { (claim.claim) div.remark { (claim.check) } }
                 td.text { (claim.paper.as_deref().unwrap_or("–")) }
-                td.text { (claim.measured) }
+                td.text { (measured(&claim.measured)) }
             } } }
         } }
     }
 }
+
+/// What was measured; what it was in each of many runs is folded.
+fn measured(text: &str) -> Markup {
+    let head = text.split_once(" (").map(|(head, _)| head);
+    html! {
+        @match head.filter(|_| text.len() > LONG) {
+            Some(head) => details { summary { (head) } (text) },
+            None => (text),
+        }
+    }
+}
+
+/// Longer texts are folded.
+const LONG: usize = 320;
 
 /// A verdict by a sign, a colour and words.
 fn verdict(verdict: Verdict) -> Markup {

@@ -78,7 +78,10 @@ fn tile(fact: &Fact) -> Markup {
 fn comparison(title: &str, variants: &[Variant], rows: &[Vec<Fact>]) -> Markup {
     let labels = distinct(rows.iter().flatten().map(|fact| fact.label.as_str()));
     let mut columns: Vec<Column> = vec![words("variant"), numbers("runs")];
-    columns.extend(labels.iter().map(|label| numbers(*label)));
+    let are_numbers =
+        |label: &str| rows.iter().flatten().any(|fact| fact.label == label && fact.value.is_number());
+    let column = |label: &&str| if are_numbers(label) { numbers(*label) } else { words(*label) };
+    columns.extend(labels.iter().map(column));
     let mut table = Table::new(format!("{title}, by variant"), columns);
     for (variant, facts) in variants.iter().zip(rows) {
         let find = |label: &&str| facts.iter().find(|fact| fact.label == *label);

@@ -50,6 +50,11 @@ impl Cell {
         &self.text
     }
 
+    /// Whether it stands for a number.
+    pub fn is_number(&self) -> bool {
+        self.value.is_some()
+    }
+
     fn is_empty(&self) -> bool {
         self.text.is_empty() || self.text == "–"
     }
