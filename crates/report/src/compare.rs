@@ -14,8 +14,8 @@ use crate::{EXPERIMENT_FILE, NOTES_FILE, REPORT_FILE, RESULTS_FILE, data::distin
 /// page's path. A run's variant is the name of its directory and its own variant.
 ///
 /// # Errors
-/// When a directory is given twice or holds no results, when `out` holds results of its own, or when
-/// the page cannot be written.
+/// When a directory is given twice or holds no results, when `out` holds results of its own, or
+/// when the page cannot be written.
 pub fn write(directories: &[PathBuf], out: &Path) -> Result<PathBuf> {
     if out.join(RESULTS_FILE).exists() {
         let remedy = "choose another folder with --out DIR";

@@ -1,5 +1,5 @@
-//! The page in a browser: no error, every control changes what it should, print is complete. Skipped
-//! where no Chromium is installed.
+//! The page in a browser: no error, every control changes what it should, print is complete.
+//! Skipped where no Chromium is installed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 #[allow(dead_code, reason = "other tests use more of it")]
@@ -21,8 +21,8 @@ fn browser() -> Option<&'static str> {
     found
 }
 
-/// What the checks found in the page, in a window of this width: faults, and how many charts, tables,
-/// choices and sliders there were.
+/// What the checks found in the page, in a window of this width: faults, and how many charts,
+/// tables, choices and sliders there were.
 fn checked(browser: &str, page: &str, width: u32) -> (Vec<String>, Vec<u64>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("page.html");

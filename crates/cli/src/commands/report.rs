@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use eigenscape_experiment::{Result, earlier, lock::Lock};
 
-/// Rewrites the report of a folder of results; of several, writes a page that compares them to `out`.
+/// Rewrites the report of a folder of results; of several, writes a page that compares them to
+/// `out`.
 pub fn run(directories: &[PathBuf], out: &Path) -> Result<()> {
     match directories {
         [only] => rewrite(only),

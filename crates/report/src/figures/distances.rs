@@ -107,7 +107,8 @@ impl<'a> Distances<'a> {
         })
     }
 
-    /// The layers over the epochs; `None` for a single epoch. Of several variants, a panel per layer.
+    /// The layers over the epochs; `None` for a single epoch. Of several variants, a panel per
+    /// layer.
     pub fn over_epochs(&self, variants: &[Variant]) -> Option<Plot> {
         let ends = range(self.epochs.iter().map(|e| *e as f64)).filter(|(first, last)| first < last)?;
         let shown = shown(&self.layers);

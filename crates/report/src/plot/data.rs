@@ -67,7 +67,8 @@ fn line(line: &Line, is_shared: bool) -> Value {
     })
 }
 
-/// The number to some significant digits; `null` if it is not finite. Less than any axis shows is 0.
+/// The number to some significant digits; `null` if it is not finite. Less than any axis shows is
+/// 0.
 fn rounded(value: f64, digits: usize) -> Value {
     if value == 0.0 || value.abs() < 1e-304 {
         return json!(0);

@@ -243,8 +243,8 @@ fn draw_line(drawing: &mut Drawing, panel: &Panel, line: &Line, curve: &Curve, f
     }
 }
 
-/// The points, without those below the end of a logarithmic axis whose neighbours are below it, too:
-/// the curve is not drawn along that end.
+/// The points, without those below the end of a logarithmic axis whose neighbours are below it,
+/// too: the curve is not drawn along that end.
 fn above(points: &[(f64, f64)], panel: &Panel) -> Vec<(f64, f64)> {
     let inside = |index: usize| panel.y.position(points[index].1) > 0.0;
     let seen = |index: usize| {
