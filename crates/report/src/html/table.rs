@@ -4,6 +4,8 @@ use maud::{Markup, html};
 
 /// Tables with more rows are folded.
 const LONG: usize = 40;
+/// Words of more characters take several lines.
+const LINE: usize = 28;
 
 /// A column: its title and whether it holds numbers.
 #[derive(Debug, Clone)]
@@ -115,11 +117,12 @@ impl Table {
 
     fn cell(&self, cell: &Cell, column: usize, first: bool) -> Markup {
         let is_text = !self.columns[column].is_number;
+        let is_long = is_text && cell.text.chars().count() > LINE;
         html! {
             @if first {
                 th.row.text[is_text] scope="row" data-value=[cell.value] { (cell.text) }
             } @else {
-                td.text[is_text] data-value=[cell.value] { (cell.text) }
+                td.text[is_text].long[is_long] data-value=[cell.value] { (cell.text) }
             }
         }
     }
