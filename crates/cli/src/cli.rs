@@ -45,9 +45,9 @@ pub enum Command {
         /// The folder of the results, as in runs/quickstart; of several, one page compares them
         #[arg(required = true, value_name = "RUN_DIR")]
         directories: Vec<PathBuf>,
-        /// The folder for the page that compares several
-        #[arg(long, value_name = "DIR", default_value = "comparison")]
-        out: PathBuf,
+        /// The folder for the page that compares [default: comparison]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
     /// Show where a data set was looked for, what was found, and what to do
     Data {

@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 
 use eigenscape_experiment::{Result, earlier, lock::Lock};
 
-/// Rewrites the report of a folder of results; of several, writes a page that compares them to
-/// `out`.
-pub fn run(directories: &[PathBuf], out: &Path) -> Result<()> {
-    match directories {
-        [only] => rewrite(only),
-        several => compare(several, out),
+/// The folder of a page that compares results.
+const COMPARISON: &str = "comparison";
+
+/// Rewrites the report of a folder of results; of several, or if `out` is given, writes a page that
+/// compares them there.
+pub fn run(directories: &[PathBuf], out: Option<&Path>) -> Result<()> {
+    match (directories, out) {
+        ([only], None) => rewrite(only),
+        (all, out) => compare(all, out.unwrap_or(Path::new(COMPARISON))),
     }
 }
 
