@@ -424,3 +424,36 @@ fn a_link_is_followed_and_one_that_leads_nowhere_is_refused_at_once() {
     assert!(runs.join("small").is_symlink());
     assert_eq!((names(&runs), names(&disk)), (vec!["small".to_owned()], vec!["here".to_owned()]));
 }
+
+#[test]
+fn several_results_are_compared_on_one_page() {
+    let folder = folder("");
+    let here = folder.path();
+    says(here, &["reproduce", "small.toml"], 0);
+    says(here, &["reproduce", "small.toml", "--set", "train.epochs=1", "--out", "short"], 0);
+    fs::rename(here.join("short/small"), here.join("short/other")).unwrap();
+    let before = numbers(&here.join("runs/small"));
+    let output = xtask(here, &["report", "runs/small", "short/other"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "comparison/report.html");
+    let page = fs::read_to_string(here.join("comparison/report.html")).unwrap();
+    for text in ["<h1>small, other</h1>", "../runs/small/results.json", "../short/other/report.html"] {
+        assert!(page.contains(text), "no {text:?} in\n{page}");
+    }
+    // Both are curves of one chart.
+    assert!(page.contains("\"name\":\"small\"") && page.contains("\"name\":\"other\""), "{page}");
+    assert!(here.join("comparison/figures/eigenvalues-hessian.svg").is_file());
+    assert_eq!(numbers(&here.join("runs/small")), before);
+    // Again, and elsewhere.
+    says(here, &["report", "runs/small", "short/other"], 0);
+    says(here, &["report", "runs/small", "short/other", "--out", "both"], 0);
+    assert!(here.join("both/report.html").is_file());
+    for (arguments, problem) in [
+        (&["report", "runs/small", "runs/../runs/small"][..], "given twice"),
+        (&["report", "runs/small", "nowhere"], "nowhere/results.json: no such file"),
+        (&["report", "runs/small", "short/other", "--out", "runs/small"], "it holds results"),
+    ] {
+        let text = says(here, arguments, 1);
+        assert!(text.contains(problem) && text.contains("help:"), "{arguments:?}: {text}");
+    }
+    assert_eq!(numbers(&here.join("runs/small")), before);
+}

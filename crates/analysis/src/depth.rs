@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use eigenscape_core::results::{DistanceRecord, Run};
 
 use crate::{
+    digits::significant,
     expectation::When,
     measured::best,
     uncertainty::{Number, Uncertainty},
@@ -169,6 +170,37 @@ impl Profile {
     #[must_use]
     pub fn is_in_the_middle_half(&self, index: usize) -> bool {
         (0.25..=0.75).contains(&self.depth(index))
+    }
+
+    /// The first and the last layer of the middle half; `None` if no layer is in it.
+    #[must_use]
+    pub fn middle_half(&self) -> Option<[&str; 2]> {
+        let mut inside = (0..self.layers.len()).filter(|index| self.is_in_the_middle_half(*index));
+        let first = inside.next()?;
+        Some([first, inside.next_back().unwrap_or(first)].map(|index| self.layers[index].0.as_str()))
+    }
+
+    /// The layer at the second least distance; `None` with one layer.
+    #[must_use]
+    pub fn runner_up(&self) -> Option<usize> {
+        let least = self.least();
+        let others = (0..self.layers.len()).filter(|index| *index != least);
+        others.min_by(|a, b| self.layers[*a].1.total_cmp(&self.layers[*b].1))
+    }
+
+    /// The runner-up and how much farther it is, as in "fc1.weight, 12 % farther".
+    #[must_use]
+    pub fn runner_up_in_words(&self) -> Option<String> {
+        let next = self.runner_up()?;
+        let (name, value) = &self.layers[next];
+        let least = self.layers[self.least()].1;
+        let share = 100.0 * (value / least - 1.0);
+        Some(match share {
+            _ if value <= &least => format!("{name}, as near"),
+            share if (0.5..1000.0).contains(&share) => format!("{name}, {share:.0} % farther"),
+            share if share < 0.5 => format!("{name}, less than 1 % farther"),
+            _ => format!("{name}, at {} against {}", significant(*value, 2), significant(least, 2)),
+        })
     }
 
     /// Whether the least distance is in the middle half of the depth.

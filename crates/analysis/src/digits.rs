@@ -28,3 +28,35 @@ pub fn significant(value: f64, digits: usize) -> String {
     let decimals = (digits as i32 - 1 - exponent).max(0) as usize;
     format!("{value:.decimals$}")
 }
+
+/// `value ± half`, the error with two significant digits and the value to the same place: "62 ±
+/// 14", "0.0068 ± 0.0011". Without an error (0), `value` to `digits` significant digits. Numbers whose
+/// error is much larger than they are have one digit.
+///
+/// ```
+/// # use eigenscape_analysis::with_error;
+/// assert_eq!(with_error(61.706, 14.2, 4), "62 ± 14");
+/// assert_eq!(with_error(275.6, 279.5, 4), "280 ± 280");
+/// assert_eq!(with_error(0.006_812, 0.000_114, 4), "0.00681 ± 0.00011");
+/// assert_eq!(with_error(8.1437, 0.0, 4), "8.144");
+/// assert_eq!(with_error(3.0e-7, 2.0e-8, 4), "3.00e-7 ± 2.0e-8");
+/// ```
+#[must_use]
+pub fn with_error(value: f64, half: f64, digits: usize) -> String {
+    let place = |number: f64| -> Option<i32> { format!("{number:.1e}").rsplit('e').next()?.parse().ok() };
+    let (Some(of_error), true) = (place(half), half > 0.0 && half.is_finite() && value.is_finite()) else {
+        return significant(value, digits);
+    };
+    // The power of ten of the error's second digit.
+    let last = of_error - 1;
+    let step = 10_f64.powi(last);
+    let rounded = if last > 0 { (value / step).round() * step } else { value };
+    let kept = place(rounded).map_or(1, |first| (first - last + 1).clamp(1, 12)) as usize;
+    let exponent = place(if value == 0.0 { half } else { value }).unwrap_or(0);
+    if (-3..6).contains(&exponent) && of_error >= -6 && last <= 5 {
+        let decimals = (-last).max(0) as usize;
+        let half = if last > 0 { (half / step).round() * step } else { half };
+        return format!("{rounded:.decimals$} ± {half:.decimals$}");
+    }
+    format!("{} ± {}", significant(rounded, kept), significant(half, 2))
+}

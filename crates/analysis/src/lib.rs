@@ -19,5 +19,5 @@ pub mod statistics;
 pub mod uncertainty;
 pub mod verdict;
 
-pub use digits::significant;
+pub use digits::{significant, with_error};
 pub use expectation::Expectation;

@@ -1,5 +1,10 @@
 //! Means with their uncertainty.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::uncertainty::{Number, Uncertainty};
@@ -71,11 +76,19 @@ impl Sample {
     }
 }
 
-/// t(0.975; freedom): the two-sided quantile of Student's t.
+/// t(0.975; freedom): the two-sided quantile of Student's t. Each is computed once: a band of a
+/// figure has thousands of intervals of the same freedom.
 #[must_use]
 pub fn quantile(freedom: f64) -> Option<f64> {
+    static KNOWN: Mutex<BTreeMap<u64, f64>> = Mutex::new(BTreeMap::new());
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(quantile) = known().get(&freedom.to_bits()) {
+        return Some(*quantile);
+    }
     let distribution = StudentsT::new(0.0, 1.0, freedom).ok()?;
-    Some(distribution.inverse_cdf(0.5 + CONFIDENCE / 2.0))
+    let quantile = distribution.inverse_cdf(0.5 + CONFIDENCE / 2.0);
+    known().insert(freedom.to_bits(), quantile);
+    Some(quantile)
 }
 
 #[cfg(test)]

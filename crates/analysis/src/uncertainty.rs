@@ -5,7 +5,7 @@ use eigenscape_core::{
     results::{DistanceRecord, ProbeRecord},
 };
 
-use crate::statistics::quantile;
+use crate::statistics::{Sample, quantile};
 
 /// Ritz values of different probes count as one eigenvalue if they differ by less than this,
 /// relative to the largest.
@@ -13,6 +13,10 @@ pub const SAME: f64 = 1e-4;
 
 /// An eigenvalue counts as converged if its remaining uncertainty is at most this share of it.
 pub const CONVERGED: f64 = 1e-3;
+
+/// Degrees of freedom so many that Student's t is the normal distribution, for a variance that is
+/// computed and not estimated.
+const KNOWN_VARIANCE: f64 = 1e6;
 
 /// A number with what is known of its error.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -112,6 +116,36 @@ impl Number {
         })
     }
 
+    /// The mean of a number over runs: its error is from the scatter of the runs. The number itself
+    /// for one run; `None` without runs.
+    ///
+    /// ```
+    /// use eigenscape_analysis::uncertainty::Number;
+    /// let mean = Number::over_runs(&[1.0, 3.0].map(Number::exact)).unwrap();
+    /// // t(0.975; 1) = 12.706 times the standard error 1.
+    /// assert!(mean.value == 2.0 && (mean.half_width().unwrap() - 12.706).abs() < 1e-3);
+    /// assert_eq!(Number::over_runs(&[Number::exact(1.0)]), Some(Number::exact(1.0)));
+    /// ```
+    #[must_use]
+    pub fn over_runs(numbers: &[Self]) -> Option<Self> {
+        if let [only] = numbers {
+            return Some(*only);
+        }
+        let values: Vec<f64> = numbers.iter().map(|number| number.value).collect();
+        let above = numbers.iter().map(|number| number.above).sum::<f64>() / numbers.len() as f64;
+        Sample::of(&values).map(|sample| Self { above, ..sample.number() })
+    }
+
+    /// The density of a spectrum at a point, with the error of the average over random vectors. For
+    /// Gaussian vectors the variance of vᵀAv is 2‖A‖²_F (for others it is at most that), so that the
+    /// variance of the density is 2/(kP) ∫K² dμ for k vectors, P dimensions and the kernel K.
+    #[must_use]
+    pub fn density(value: f64, squared_kernel: f64, probes: usize, dimension: usize) -> Self {
+        let vectors = probes.max(1) as f64 * dimension.max(1) as f64;
+        let error = (2.0 * squared_kernel / vectors).sqrt();
+        Self::new(value, Uncertainty::Sampled { error, freedom: KNOWN_VARIANCE })
+    }
+
     /// Whether the uncertainty from incomplete convergence is negligible.
     #[must_use]
     pub fn has_converged(&self) -> bool {
@@ -137,7 +171,11 @@ impl Number {
     /// Half the width of the 95 % interval by Student's t: 0 if exact, `None` if unknown.
     #[must_use]
     pub fn half_width(&self) -> Option<f64> {
-        self.spread().half_width()
+        match self.error {
+            Uncertainty::Exact => Some(0.0),
+            Uncertainty::Unknown => None,
+            Uncertainty::Sampled { error, freedom } => half_width(error, freedom),
+        }
     }
 
     /// The 95 % interval; `None` if the error is unknown.
@@ -190,12 +228,18 @@ impl Spread {
         match self {
             Self::Unknown => None,
             Self::Known { square: 0.0, .. } => Some(0.0),
-            Self::Known { square, weight } => {
-                let half = quantile(square * square / weight)? * square.sqrt();
-                half.is_finite().then_some(half)
-            }
+            Self::Known { square, weight } => half_width(square.sqrt(), square * square / weight),
         }
     }
+}
+
+/// Half the width of the 95 % interval of a number with this standard error: 0 without an error.
+fn half_width(error: f64, freedom: f64) -> Option<f64> {
+    if error == 0.0 {
+        return Some(0.0);
+    }
+    let half = quantile(freedom)? * error;
+    half.is_finite().then_some(half)
 }
 
 /// The number of random vectors that a record's estimate averages; 1 for an exact record.

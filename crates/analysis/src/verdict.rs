@@ -6,7 +6,7 @@ use eigenscape_core::results::{ClaimRecord, Run, Verdict};
 
 use crate::{
     depth::{Errors, Profile},
-    digits::significant,
+    digits::{self, significant},
     expectation::{Direction, Expectation, Quantity, Reference, Relation, Subject},
     measured::{at_epoch, over_training},
     outliers,
@@ -174,6 +174,9 @@ fn in_the_middle(run: &Run, subject: &Subject) -> Finding {
         words += &format!("; flips at bandwidth {}", flips.join(", "));
     }
     words += &profile.in_doubt(least).map_or(String::new(), |doubt| format!(" ({doubt})"));
+    if let (Some([first, last]), Some(next)) = (profile.middle_half(), profile.runner_up_in_words()) {
+        words += &format!("; next {next}; the middle half is {first} to {last}");
+    }
     if profile.errors == Errors::Unknown {
         words += "; measure `full` and the layers with probes = 4, or exactly";
     }
@@ -308,14 +311,19 @@ pub fn error(quantity: Quantity, value: f64) -> String {
     }
 }
 
-/// A mean with its interval: "90.00 % ± 1.50 %", or "99.00 % [97.50 %, 100.00 %]" if the interval
+/// A mean with its interval: "90.0 ± 1.5 %", or "99.00 % [97.50 %, 100.00 %]" if the interval
 /// was limited ([`Quantity::cut`]).
 #[must_use]
 pub fn with_interval(quantity: Quantity, mean: f64, [low, high]: [f64; 2]) -> String {
     let (half, mean_of_ends) = ((high - low) / 2.0, f64::midpoint(low, high));
     let of = |value| amount(quantity, value);
     if (mean_of_ends - mean).abs() <= 1e-6 * half {
-        format!("{} ± {}", of(mean), error(quantity, half))
+        match quantity {
+            Quantity::TrainAccuracy | Quantity::TestAccuracy => {
+                format!("{} %", digits::with_error(100.0 * mean, 100.0 * half, 4))
+            }
+            _ => digits::with_error(mean, half, 4),
+        }
     } else {
         format!("{} [{}, {}]", of(mean), of(low), of(high))
     }

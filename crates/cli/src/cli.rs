@@ -40,11 +40,14 @@ pub enum Command {
     },
     /// Measure speed and memory, next to those of PyTorch if --torch is given
     Bench(Bench),
-    /// Write the report of a finished run again, from the results in its folder
+    /// Write the report of a finished run again, or one report that compares several
     Report {
-        /// The folder, as in runs/quickstart
-        #[arg(value_name = "RUN_DIR")]
-        directory: PathBuf,
+        /// The folder of the results, as in runs/quickstart; of several, one page compares them
+        #[arg(required = true, value_name = "RUN_DIR")]
+        directories: Vec<PathBuf>,
+        /// The folder for the page that compares [default: comparison]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
     /// Show which data sets are on this machine; of one, where it is looked for and how to get it
     Data {

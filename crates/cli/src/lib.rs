@@ -86,7 +86,7 @@ fn dispatch(command: Command, registry: &Registry) -> Result<()> {
             commands::check::run(&experiments, &overrides.choices(None), registry)
         }
         Command::Bench(arguments) => commands::bench::run(&arguments, registry),
-        Command::Report { directory } => commands::report::run(&directory),
+        Command::Report { directories, out } => commands::report::run(&directories, out.as_deref()),
         Command::Data { name } => commands::data::run(name.as_deref(), registry),
         Command::Verify(arguments) => commands::verify::run(&arguments, registry),
         Command::New { kind, name } => commands::new::run(&kind, &name, registry),

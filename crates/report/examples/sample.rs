@@ -7,6 +7,7 @@ use std::{error::Error, fs, path::Path};
 use eigenscape_report::{EXPERIMENT_FILE, NOTES_FILE, REPORT_FILE, RESULTS_FILE, rebuild};
 
 #[path = "../tests/common/mod.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
 mod common;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -18,7 +18,8 @@ use crate::{
     figures::depth_summary,
     files::Staging,
     html::{self, depth::Depths},
-    read_json, write_figure,
+    page::write_figure,
+    read_json,
 };
 
 /// The page's file name.

@@ -1,6 +1,6 @@
 //! Results arranged as the figures and tables show them.
 
-use eigenscape_analysis::uncertainty::{CONVERGED, Number, Uncertainty};
+use eigenscape_analysis::uncertainty::{CONVERGED, Number};
 use eigenscape_core::results::{DistanceRecord, ProbeRecord, Run};
 
 use crate::draw::{axis::range, labels::significant, names::shortened};
@@ -20,11 +20,6 @@ pub struct Series<'a> {
 }
 
 impl<'a> Series<'a> {
-    /// The record of the given epoch.
-    pub fn at(&self, epoch: usize) -> Option<&'a ProbeRecord> {
-        self.records.iter().find(|r| r.epoch == epoch).copied()
-    }
-
     /// Whether the group is the whole network.
     pub fn is_full(&self) -> bool {
         self.group == FULL
@@ -98,27 +93,14 @@ pub struct Profile<'a> {
     records: Vec<(&'a str, &'a DistanceRecord)>,
 }
 
-impl Profile<'_> {
+impl<'a> Profile<'a> {
     /// The distance of a layer at an epoch, where it was measured.
     pub fn value(&self, layer: &str, epoch: usize) -> Option<f64> {
         self.record(layer, epoch).map(|record| record.value)
     }
 
-    /// Half the width of the 95 % interval of a distance, if it is known and not 0.
-    pub fn error(&self, layer: &str, epoch: usize) -> Option<f64> {
-        Number::distance(self.record(layer, epoch)?).half_width().filter(|half| *half > 0.0)
-    }
-
-    /// Whether any distance has a known error, and whether any has an unknown error.
-    pub fn errors(&self) -> [bool; 2] {
-        let errors = || self.records.iter().map(|(_, record)| Number::distance(record).error);
-        [
-            errors().any(|error| matches!(error, Uncertainty::Sampled { .. })),
-            errors().any(|error| error == Uncertainty::Unknown),
-        ]
-    }
-
-    fn record(&self, layer: &str, epoch: usize) -> Option<&DistanceRecord> {
+    /// The record of a layer at an epoch.
+    pub fn record(&self, layer: &str, epoch: usize) -> Option<&'a DistanceRecord> {
         self.records.iter().find(|(name, r)| *name == layer && r.epoch == epoch).map(|(_, r)| *r)
     }
 
@@ -215,6 +197,14 @@ pub fn extremes(record: &ProbeRecord, digits: usize) -> [String; 2] {
         })
     };
     [of(record.lambda_max, largest), of(record.lambda_min, smallest)]
+}
+
+/// A number that may be larger than it is known to be: "33.0 [32.8, 34.1]".
+pub fn significant_interval(number: &Number, digits: usize) -> String {
+    let value = significant(number.value, digits);
+    number.interval().map_or(format!("{value} ± ?"), |[low, high]| {
+        format!("{value} [{}, {}]", significant(low, digits), significant(high, digits))
+    })
 }
 
 /// Whether f64 would separate more eigenvalues from 0: the rounding bound is far above that of f64.

@@ -3,9 +3,12 @@
 use eigenscape_core::{file_names, results::Run};
 
 use crate::{
-    RunNotes, data,
+    RunNotes,
+    data::{self, distinct},
     draw::{Drawing, svg},
-    figures,
+    figures::{self, distances::Distances},
+    plot::Plot,
+    variants::Variant,
 };
 
 /// A figure of the report.
@@ -33,23 +36,55 @@ impl Figure {
     }
 }
 
-/// The figures for which the run has data, in the report's order.
-pub fn of_run(run: &Run, notes: &RunNotes) -> Vec<Figure> {
-    let profiles = data::profiles(run);
-    let measured: Vec<_> = data::curvatures(run).into_iter().map(|c| (c, data::series(run, c))).collect();
-    // Parts of a matrix are drawn beside it; a single number has neither a density nor eigenvalues.
+/// The charts of a set of runs, by section of the page.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Charts {
+    /// Densities, all curvatures on one axis.
+    pub densities: Vec<Plot>,
+    /// The largest eigenvalues, by rank and over the epochs.
+    pub eigenvalues: Vec<Plot>,
+    /// Distances, by depth and over the epochs.
+    pub distances: Vec<Plot>,
+    /// Losses and accuracies.
+    pub training: Vec<Plot>,
+}
+
+impl Charts {
+    /// The charts for which the variants have data; `classes` is the number of classes.
+    pub fn of(variants: &[Variant], classes: Option<usize>) -> Self {
+        let runs = || variants.iter().flat_map(|variant| variant.runs.iter().copied());
+        let all = distinct(runs().flat_map(data::curvatures));
+        let is_part = |curvature: &str| runs().any(|run| data::is_part(run, curvature));
+        // Parts of a matrix are drawn beside it; a single number has neither a density nor
+        // eigenvalues.
+        let (parts, whole): (Vec<&str>, Vec<&str>) =
+            all.into_iter().partition(|curvature| is_part(curvature));
+        let eigenvalues = figures::eigenvalues::plot(variants, &whole, classes).into_iter();
+        let eigenvalues = eigenvalues.chain(figures::over_epochs::plot(variants, &whole));
+        let distances = Distances::all(variants);
+        Self {
+            densities: figures::density::plot(variants, &whole).into_iter().collect(),
+            eigenvalues: eigenvalues.chain(figures::over_epochs::plot(variants, &parts)).collect(),
+            distances: distances
+                .iter()
+                .flat_map(|of| of.by_depth(variants).into_iter().chain(of.over_epochs(variants)))
+                .collect(),
+            training: figures::training::plot(variants).into_iter().collect(),
+        }
+    }
+
+    /// All charts in the order of the page.
+    pub fn all(&self) -> impl Iterator<Item = &Plot> {
+        [&self.densities, &self.eigenvalues, &self.distances, &self.training].into_iter().flatten()
+    }
+}
+
+/// The figures that are drawn for each run by itself: where its outliers come from.
+pub fn of_classes(run: &Run, notes: &RunNotes) -> Vec<Figure> {
     let whole = data::curvatures(run).into_iter().filter(|c| !data::is_part(run, c));
     let whole: Vec<_> = whole.map(|c| (c, data::spectra(run, c))).collect();
-    let mut all = Vec::new();
-    all.extend(whole.iter().filter_map(|(c, s)| figures::density::draw(c, s, notes)));
-    all.extend(whole.iter().filter_map(|(c, s)| figures::stems::draw(c, s, notes)));
-    all.extend(whole.iter().filter_map(|(c, s)| figures::parts::draw(c, s, run, notes)));
-    all.extend(figures::class_means::draw(run, notes));
-    all.extend(profiles.iter().filter_map(|p| figures::distance_by_depth::draw(p, notes)));
-    all.extend(profiles.iter().filter_map(|p| figures::distance_over_epochs::draw(p, notes)));
-    all.extend(measured.iter().filter_map(|(c, s)| figures::extremes_over_epochs::draw(c, s, notes)));
-    all.extend(figures::training::draw(&run.training));
-    all
+    let parts = whole.iter().filter_map(|(c, s)| figures::parts::draw(c, s, run, notes));
+    parts.chain(figures::class_means::draw(run, notes)).collect()
 }
 
 /// Turns any text into a file name that needs no escapes in a link.

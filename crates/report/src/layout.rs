@@ -9,9 +9,24 @@ use eigenscape_core::results::{ProbeRecord, Run};
 use crate::{
     RunNotes,
     draw::{Anchor, Colour, Text, drawing::Shape},
-    figure::{self, Figure},
-    sample,
+    figure::{self, Charts, Figure},
+    plot, sample,
+    variants::Variant,
 };
+
+/// All figures of a run, the charts at each of their epochs.
+fn of_run(run: &Run, notes: &RunNotes) -> Vec<Figure> {
+    of_runs(std::slice::from_ref(run), notes)
+}
+
+fn of_runs(runs: &[Run], notes: &RunNotes) -> Vec<Figure> {
+    let charts = Charts::of(&Variant::all(runs), notes.classes);
+    let at_epochs = |plot: &plot::Plot| match &plot.epochs[..] {
+        [] => vec![plot::draw::figure(plot, None)],
+        epochs => epochs.iter().map(|epoch| plot::draw::figure(plot, Some(*epoch))).collect(),
+    };
+    charts.all().flat_map(at_epochs).chain(figure::of_classes(&runs[0], notes)).collect()
+}
 
 /// The corners of a text's box: from a fifth of an em below the baseline to three quarters above
 /// it.
@@ -79,9 +94,16 @@ fn deep(layers: usize, name: impl Fn(usize) -> String, classes: usize) -> (Run, 
 #[test]
 fn the_sample_is_legible() {
     let (results, notes) = (common::lenet(), common::notes());
-    let figures = figure::of_run(&results.runs[0], &notes.runs[0]);
-    assert_eq!(figures.len(), 8);
+    let figures = of_run(&results.runs[0], &notes.runs[0]);
+    // Densities, eigenvalues and two distances by depth at three epochs; five over the epochs.
+    assert_eq!(figures.len(), 4 * 3 + 4);
     figures.iter().for_each(assert_legible);
+}
+
+#[test]
+fn variants_side_by_side_are_legible() {
+    let (runs, notes) = (common::sweep().runs, common::notes());
+    of_runs(&runs, &notes.runs[0]).iter().for_each(assert_legible);
 }
 
 #[test]
@@ -90,7 +112,7 @@ fn many_layers_with_long_names_are_legible() {
     let plain = |i: usize| format!("features.{i}.weight");
     for layers in [1, 2, 3, 7, 12, 13, 20, 33, 60, 161] {
         for (run, notes) in [deep(layers, dense, 10), deep(layers, plain, 1000)] {
-            figure::of_run(&run, &notes).iter().for_each(assert_legible);
+            of_run(&run, &notes).iter().for_each(assert_legible);
         }
     }
 }
@@ -106,7 +128,7 @@ fn any_magnitude_is_legible() {
         run.probes.iter_mut().for_each(resize);
         run.distances.iter_mut().for_each(|d| d.value *= scale);
         run.training.iter_mut().for_each(|t| t.train_loss *= scale);
-        figure::of_run(&run, &notes).iter().for_each(assert_legible);
+        of_run(&run, &notes).iter().for_each(assert_legible);
     }
 }
 
@@ -120,7 +142,7 @@ fn parts_and_means_by_class_are_legible() {
             run.means.push(sample::means(3, &group, classes));
         }
         let notes = RunNotes { classes: Some(classes), ..RunNotes::default() };
-        let figures = figure::of_run(&run, &notes);
+        let figures = of_run(&run, &notes);
         let slugs: Vec<&str> = figures.iter().map(|figure| figure.slug.as_str()).collect();
         let drawn = [
             "density-gauss-newton",
@@ -137,7 +159,7 @@ fn parts_and_means_by_class_are_legible() {
 #[test]
 fn a_class_is_drawn_with_its_cross_classes_about_it() {
     let run = Run { means: vec![sample::means(3, "full", 10)], ..Run::default() };
-    let figures = figure::of_run(&run, &RunNotes::default());
+    let figures = of_run(&run, &RunNotes::default());
     let [figure] = figures.as_slice() else { panic!("{} figures", figures.len()) };
     let dots = |colour: Colour, radius: fn(f64) -> bool| {
         let centre = move |shape: &Shape| match shape {

@@ -10,6 +10,7 @@
 extern crate self as eigenscape_report;
 
 pub mod claims;
+pub mod compare;
 mod data;
 mod draw;
 mod figure;
@@ -18,13 +19,15 @@ mod files;
 mod html;
 #[cfg(test)]
 mod layout;
+mod page;
+mod plot;
 #[cfg(test)]
 mod sample;
 mod scaling;
+mod variants;
 
 use std::{fmt::Display, path::Path};
 
-use eigenscape_analysis::{against_trace::AgainstTrace, batches};
 pub use eigenscape_core::notes::{Note, Notes, RunNotes};
 use eigenscape_core::{Error, Result, results::Results};
 use eigenscape_formats::regular_file;
@@ -34,11 +37,6 @@ pub use crate::{
     draw::labels::significant,
     scaling::{ScalingCurve, ScalingPanel, scaling},
 };
-use crate::{
-    figure::{Figure, slug},
-    files::Staging,
-};
-
 /// The measurements, a [`Results`], in the run directory.
 pub const RESULTS_FILE: &str = "results.json";
 /// The resolved experiment in the run directory.
@@ -61,38 +59,9 @@ pub const FIGURES_FOLDER: &str = "figures";
 /// changed. Only when the system refuses one of the final renames, some figures have already been
 /// replaced, each as a whole, and the page has not.
 pub fn write(results: &Results, experiment_toml: &str, notes: &Notes, dir: &Path) -> Result<()> {
-    let measured = &results.runs;
-    let results = &batches::averaged(results);
-    let mut staging = Staging::in_folder(dir)?;
-    let mut sections = Vec::new();
-    for (i, (run, measured)) in results.runs.iter().zip(measured).enumerate() {
-        let notes = notes.runs.get(i).cloned().unwrap_or_default();
-        let folder = match results.runs.len() {
-            1 => FIGURES_FOLDER.to_owned(),
-            _ => format!("{FIGURES_FOLDER}/{:02}-{}", i + 1, slug(&run.name)),
-        };
-        let figures = figure::of_run(run, &notes);
-        let figures =
-            figures.into_iter().map(|f| write_figure(f, &folder, &mut staging)).collect::<Result<_>>()?;
-        sections.push(html::Section { run, measured, notes, figures });
-    }
-    let against_trace = AgainstTrace::all(&results.runs);
-    let figures = figures::against_trace::draw(&against_trace);
-    let figures =
-        figures.into_iter().map(|f| write_figure(f, FIGURES_FOLDER, &mut staging)).collect::<Result<_>>()?;
-    let generalisation = html::Generalisation { against_trace, figures };
-    let page = html::page(results, &generalisation, &sections, experiment_toml, notes);
-    staging.add(REPORT_FILE, page.as_bytes())?;
-    staging.publish()
-}
-
-fn write_figure(figure: Figure, folder: &str, staging: &mut Staging) -> Result<html::Picture> {
-    let file = staging.unused(&format!("{folder}/{}", figure.slug));
-    let (svg_file, png_file) = (format!("{file}.svg"), format!("{file}.png"));
-    let svg = figure.svg();
-    staging.add(&svg_file, svg.as_bytes())?;
-    staging.add(&png_file, &draw::png::rasterise(&svg)?)?;
-    Ok(html::Picture { title: figure.title, caption: figure.caption, svg, svg_file, png_file })
+    let experiments = [(String::new(), experiment_toml.to_owned())];
+    let beside = [RESULTS_FILE, EXPERIMENT_FILE, NOTES_FILE].map(str::to_owned);
+    page::write(results, &experiments, notes, &beside, dir)
 }
 
 /// Rewrites the report of a run directory from its [`RESULTS_FILE`], [`EXPERIMENT_FILE`] and
@@ -102,6 +71,12 @@ fn write_figure(figure: Figure, folder: &str, staging: &mut Staging) -> Result<h
 /// When one of the three files is missing or invalid, the numbers are inconsistent, or the report
 /// cannot be written.
 pub fn rebuild(dir: &Path) -> Result<()> {
+    let (results, experiment, notes) = read_all(dir)?;
+    write(&results, &experiment, &notes, dir)
+}
+
+/// The three files of a run directory.
+fn read_all(dir: &Path) -> Result<(Results, String, Notes)> {
     let results: Results = read_json(dir, RESULTS_FILE)?;
     results.check().map_err(|misfit| unfit(dir, RESULTS_FILE, misfit))?;
     let notes: Notes = read_json(dir, NOTES_FILE)?;
@@ -109,7 +84,7 @@ pub fn rebuild(dir: &Path) -> Result<()> {
     if runs != noted {
         return Err(unfit(dir, NOTES_FILE, format!("runs: {noted}, and {RESULTS_FILE} has {runs}")));
     }
-    write(&results, &read(dir, EXPERIMENT_FILE)?, &notes, dir)
+    Ok((results, read(dir, EXPERIMENT_FILE)?, notes))
 }
 
 fn read_json<T: DeserializeOwned>(dir: &Path, file: &str) -> Result<T> {

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use eigenscape_core::results::{Band, Results, Run};
+use eigenscape_core::results::{Band, ClaimRecord, Results, Run, Verdict};
 use eigenscape_report::{
     EXPERIMENT_FILE, FIGURES_FOLDER, NOTES_FILE, Note, Notes, REPORT_FILE, RESULTS_FILE, RunNotes, rebuild,
     write,
@@ -62,9 +62,9 @@ fn assert_balanced(page: &str) {
     let mut open = Vec::new();
     // The style sheet and the doctype are not markup.
     let (head, rest) = page.split_once("<style>").unwrap();
-    let body = rest.split_once("</style>").unwrap().1;
+    let body = without_scripts(rest.split_once("</style>").unwrap().1);
     for tag in
-        [head.trim_start_matches("<!DOCTYPE html>"), body].iter().flat_map(|part| part.split('<').skip(1))
+        [head.trim_start_matches("<!DOCTYPE html>"), &body].iter().flat_map(|part| part.split('<').skip(1))
     {
         let name: String = tag.chars().take_while(|c| !c.is_whitespace() && *c != '>').collect();
         match name.strip_prefix('/') {
@@ -74,6 +74,18 @@ fn assert_balanced(page: &str) {
         }
     }
     assert!(open.is_empty(), "{open:?}");
+}
+
+/// The page with empty scripts. All scripts and data are in the page.
+fn without_scripts(page: &str) -> String {
+    let mut parts = page.split("<script");
+    let mut kept = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (attributes, rest) = part.split_once('>').unwrap();
+        assert!(attributes.is_empty() || attributes == " type=\"application/json\"", "{attributes}");
+        kept += &format!("<script{attributes}></script>{}", rest.split_once("</script>").unwrap().1);
+    }
+    kept
 }
 
 #[test]
@@ -98,7 +110,7 @@ fn a_run_has_its_figures_tables_and_notes() {
     }
     assert_eq!(files_below(&dir.path().join(FIGURES_FOLDER)).len(), 2 * names.len());
     for text in
-        ["275.6 ± 280", "<h1>layerwise-lenet</h1>", "fc3.weight", "6,000 training", "[[probe]]", "61,706"]
+        ["280 ± 280", "<h1>layerwise-lenet</h1>", "fc3.weight", "6,000 training", "[[probe]]", "61,706"]
     {
         assert!(page.contains(text), "{text}");
     }
@@ -108,9 +120,16 @@ fn a_run_has_its_figures_tables_and_notes() {
 fn the_page_needs_nothing_else() {
     let (_, page) = written(&common::lenet(), &common::notes());
     let page = page.replace("http://www.w3.org/2000/svg", "");
-    for outside in ["http:", "https:", "//", "src=", "@import", "url(", "<script", "<link"] {
+    for outside in ["http:", "https:", "//", "src=", "@import", "url(", "<link", "fetch(", "XMLHttp"] {
         assert!(!page.contains(outside), "{outside}");
     }
+    // Scripts and data are in the page, and it forbids itself to load anything.
+    without_scripts(&page);
+    assert!(
+        page.contains(
+            "content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\""
+        )
+    );
 }
 
 #[test]
@@ -143,7 +162,7 @@ fn nothing_measured_is_a_page_that_says_so() {
 }
 
 #[test]
-fn a_sweep_has_a_section_and_a_folder_a_run() {
+fn a_sweep_is_side_by_side_and_has_a_folder_a_run() {
     let mut results = common::lenet();
     results.runs.push(results.runs[0].clone());
     results.runs[0].name = "model.name=lenet".into();
@@ -151,8 +170,11 @@ fn a_sweep_has_a_section_and_a_folder_a_run() {
     let (dir, page) = written(&results, &common::notes());
     assert!(dir.path().join("figures/01-model.name-lenet/training.svg").is_file());
     assert!(dir.path().join("figures/02-model.name-a-..-b/training.png").is_file());
-    assert!(page.contains("id=\"run-2\"") && page.contains("href=\"#run-2\""));
-    assert!(page.contains("<h2>model.name=a/../b</h2>"));
+    assert!(dir.path().join("figures/training.svg").is_file(), "both in one figure");
+    assert!(
+        page.contains("id=\"run-2\"") && page.contains("href=\"figures/02-model.name-a-..-b/training.svg\"")
+    );
+    assert!(page.contains("model.name = lenet, training") && page.contains("model.name = a/../b, training"));
 }
 
 #[test]
@@ -184,7 +206,7 @@ fn intervals_are_students_and_an_unknown_error_is_called_unknown() {
         }
         written(&results, &common::notes()).1
     };
-    for (probes, half) in [(2, "275.6 ± 280"), (4, "275.6 ± 70"), (8, "275.6 ± 52")] {
+    for (probes, half) in [(2, "280 ± 280"), (4, "276 ± 70"), (8, "276 ± 52")] {
         let page = page_with(probes, Some(22.0));
         assert!(page.matches(half).count() >= 2, "{half}");
         assert!(page.contains("95 % interval"));
@@ -210,7 +232,7 @@ fn a_number_is_shown_as_a_trace_and_nothing_else() {
     let figures = files_below(&dir.path().join(FIGURES_FOLDER));
     let names: Vec<_> = figures.iter().map(|f| f.file_name().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["trace-hessian.png", "trace-hessian.svg"]);
-    assert!(page.contains("275.6 ± 280"));
+    assert!(page.contains("280 ± 280"));
     for absent in ["argest eigenvalue", "Outliers", "density"] {
         assert!(!page.contains(absent), "{absent}");
     }
@@ -225,13 +247,13 @@ fn a_distance_has_its_band_over_bandwidths() {
         distance.band = Some(Band { bandwidths: vec![0.002, 0.01, 0.05], values });
     }
     let (dir, page) = written(&results, &common::notes());
-    let areas = |metric: &str| {
+    let ends = |metric: &str| {
         let file = format!("{FIGURES_FOLDER}/distance-by-depth-{metric}-hessian.svg");
-        fs::read_to_string(dir.path().join(file)).unwrap().matches("fill-opacity").count()
+        fs::read_to_string(dir.path().join(file)).unwrap().matches("stroke-dasharray").count()
     };
-    assert_eq!((areas("kl"), areas("wasserstein")), (1, 0));
+    assert_eq!((ends("kl"), ends("wasserstein")), (2, 0));
     for text in
-        ["at bandwidths from 0.002 to 0.05", "over bandwidths)", "In brackets: the least and the largest"]
+        ["at bandwidths from 0.002 to 0.05", "over bandwidths)", "the least and the largest that a distance"]
     {
         assert!(page.contains(text), "{text}");
     }
@@ -246,7 +268,7 @@ fn results_of_earlier_versions_are_read() {
     }
     let results: Results = serde_json::from_value(value).unwrap();
     let (_, page) = written(&results, &common::notes());
-    assert!(page.contains("275.6 ± 280") && page.contains("Largest eigenvalue"));
+    assert!(page.contains("280 ± 280") && page.contains("Largest eigenvalue"));
 }
 
 #[test]
@@ -281,7 +303,9 @@ fn what_users_write_is_escaped() {
     write(&results, HOSTILE, &notes, dir.path()).unwrap();
     let page = fs::read_to_string(dir.path().join(REPORT_FILE)).unwrap();
     assert_balanced(&page);
-    assert!(!page.contains("<script") && page.contains("&lt;script&gt;"));
+    // Neither in the markup nor in the data of the charts.
+    assert!(!page.contains("<script>alert") && page.contains("&lt;script&gt;"));
+    assert!(page.contains("\\u003cscript>alert") && !without_scripts(&page).contains("alert('1')\""));
     let figures = files_below(&dir.path().join(FIGURES_FOLDER));
     assert!(figures.len() > 10);
     figures.iter().filter(|f| f.extension().is_some_and(|e| e == "svg")).for_each(|f| assert_figure(f));
@@ -370,4 +394,91 @@ fn rebuilding_says_which_file_is_missing_or_broken() {
     let error = rebuild(dir.path()).unwrap_err().to_string();
     assert!(error.contains("line 1") && error.contains(RESULTS_FILE), "{error}");
     assert_eq!(files_below(dir.path()).len(), 1);
+}
+
+/// Variants and seeds are in one figure, the Hessian and the Gauss-Newton matrix on one axis.
+#[test]
+fn variants_and_curvatures_are_side_by_side() {
+    let results = common::sweep();
+    let mut notes = common::notes();
+    notes.runs = vec![notes.runs[0].clone(); results.runs.len()];
+    let (dir, page) = written(&results, &notes);
+    let shown = page.matches("<figure class=\"chart\">").count();
+    assert_eq!(shown, 8, "as many as for one run");
+    assert!(dir.path().join("figures/density-hessian-gauss-newton.svg").is_file());
+    for name in ["strength = 0.0, Hessian", "strength = 0.001, Gauss-Newton"] {
+        assert!(page.contains(&format!("\"name\":\"{name}\"")), "{name}");
+    }
+    // One block a curvature, each with a row a variant.
+    for block in
+        ["<h3>Hessian</h3>", "<h3>Gauss-Newton</h3>", "Hessian, by variant", "Gauss-Newton, by variant"]
+    {
+        assert_eq!(page.matches(block).count(), if block.starts_with('<') { 1 } else { 2 }, "{block}");
+    }
+    // What all runs share is said once.
+    assert_eq!(page.matches("6,000 training and 1,000 test images").count(), 1);
+    assert_eq!(page.matches("full reorthogonalisation").count(), 1);
+}
+
+#[test]
+fn the_parts_of_the_page_are_in_order_and_in_its_contents() {
+    let (_, page) = written(&common::sweep(), &common::notes());
+    let order =
+        ["summary", "densities", "eigenvalues", "distances", "outliers", "depth", "training", "numbers"];
+    let places: Vec<_> = order.map(|id| page.find(&format!("<section id=\"{id}\">"))).to_vec();
+    assert!(places.is_sorted() && places[0].is_some(), "{places:?}");
+    for id in order {
+        assert!(page.contains(&format!("href=\"#{id}\"")), "{id}");
+    }
+    assert!(!page.contains("href=\"#claims\""), "nothing was claimed");
+}
+
+/// ± has one meaning, which is said once.
+#[test]
+fn the_meaning_of_intervals_is_said_once() {
+    let (_, page) = written(&common::lenet(), &common::notes());
+    assert_eq!(page.matches("Student").count(), 1);
+}
+
+#[test]
+fn one_epoch_has_no_sum_over_epochs_and_empty_columns_are_left_out() {
+    let mut results = common::lenet();
+    let (_, page) = written(&results, &common::notes());
+    assert!(page.contains("summed over epochs") && !page.contains("orthogonality loss"));
+    let run = &mut results.runs[0];
+    run.probes.retain(|probe| probe.epoch == 4);
+    run.distances.retain(|distance| distance.epoch == 4);
+    run.probes[0].orthogonality_loss = Some(3.2e-4);
+    let (_, page) = written(&results, &common::notes());
+    assert!(!page.contains("summed over epochs"));
+    for text in ["orthogonality loss</th>", "3.2e-4", "its orthogonality loss is 3.2e-4", "16 or 8 bits"] {
+        assert!(page.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn a_claim_has_its_verdict_in_words_with_a_sign_and_a_colour() {
+    let claim = |verdict| ClaimRecord {
+        claim: "A claim".into(),
+        paper: None,
+        check: "a check".into(),
+        measured: "a number".into(),
+        verdict,
+    };
+    let verdicts = [Verdict::Holds, Verdict::DoesNotHold, Verdict::Undecided, Verdict::NotMeasured];
+    let results = Results { claims: verdicts.map(claim).to_vec(), ..common::lenet() };
+    let (_, page) = written(&results, &common::notes());
+    for (class, sign, words) in [
+        ("holds", "✓", "holds"),
+        ("fails", "✗", "does not hold"),
+        ("open", "?", "undecided"),
+        ("open", "–", "not measured"),
+    ] {
+        let verdict = format!(
+            "<span class=\"verdict {class}\"><span aria-hidden=\"true\">{sign} </span>{words}</span>"
+        );
+        assert!(page.contains(&verdict), "{verdict}");
+    }
+    let place = |id: &str| page.find(&format!("<section id=\"{id}\">"));
+    assert!(place("summary") < place("claims") && place("claims") < place("densities"));
 }

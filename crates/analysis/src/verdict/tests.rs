@@ -311,7 +311,7 @@ fn an_accuracy_is_compared_with_a_number_by_its_interval_between_0_and_1() {
     let found = against(Direction::Up, 0.99, &wide).measured;
     assert_eq!(found, "65.00 % [0.00 %, 100.00 %] (2 runs) against 99.00 %");
     let found = against(Direction::Up, 0.99, &narrow).measured;
-    assert_eq!(found, "91.00 % ± 2.5 % (3 runs) against 99.00 %");
+    assert_eq!(found, "91.0 ± 2.5 % (3 runs) against 99.00 %");
 }
 
 #[test]
@@ -419,7 +419,10 @@ fn an_order_that_the_probes_do_not_tell_is_undecided() {
     let first = [[1.05, 1.1, 1.2], [1.0, 1.2, 1.1], far, far, far];
     let found = with(Some(0.1), first);
     assert_eq!(found.verdict, Verdict::Undecided);
-    assert_eq!(found.measured, "least at l1, depth 0.25 (or l0: the random vectors do not decide)");
+    assert_eq!(
+        found.measured,
+        "least at l1, depth 0.25 (or l0: the random vectors do not decide); next l0, 2 % farther; the middle half is l1 to l3"
+    );
     let found = with(None, near);
     assert_eq!(found.verdict, Verdict::Undecided);
     assert!(
@@ -441,6 +444,8 @@ fn a_verdict_that_another_bandwidth_turns_says_so() {
         assert_eq!(found.verdict, Verdict::Holds);
         found.measured
     };
-    assert_eq!(measured([0.1, 1.0, 2.0, 2.0, 3.0]), "least at l1, depth 0.25; flips at bandwidth 0.002");
-    assert_eq!(measured([3.0, 3.0, 1.0, 2.0, 3.0]), "least at l1, depth 0.25");
+    let next = "; next l2, 100 % farther; the middle half is l1 to l3";
+    let flips = measured([0.1, 1.0, 2.0, 2.0, 3.0]);
+    assert_eq!(flips, format!("least at l1, depth 0.25; flips at bandwidth 0.002{next}"));
+    assert_eq!(measured([3.0, 3.0, 1.0, 2.0, 3.0]), format!("least at l1, depth 0.25{next}"));
 }

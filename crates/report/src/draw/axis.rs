@@ -170,6 +170,21 @@ impl Axis {
         position.clamp(-0.01, 1.01)
     }
 
+    /// The axis for the page's script: kind, ends on the transformed scale, and ticks.
+    #[must_use]
+    pub fn data(&self) -> serde_json::Value {
+        let (kind, threshold) = match self.scale {
+            Scale::Linear => ("linear", 0.0),
+            Scale::Log => ("log", 0.0),
+            Scale::SignedLog { threshold } => ("signed-log", threshold),
+        };
+        let ticks: Vec<_> =
+            self.ticks.iter().map(|tick| serde_json::json!([tick.value, tick.label])).collect();
+        serde_json::json!({
+            "kind": kind, "threshold": threshold, "low": self.low, "high": self.high, "ticks": ticks
+        })
+    }
+
     /// Whether the axis is logarithmic, so that it has no place for values ≤ 0.
     #[must_use]
     pub fn is_log(&self) -> bool {

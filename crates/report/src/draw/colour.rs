@@ -6,6 +6,20 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Colour(pub u8, pub u8, pub u8);
 
+/// The colours of curves, on light and on dark ground.
+pub const CURVES: [[Colour; 2]; 10] = [
+    [Colour::BLUE, Colour(0x5a, 0xb4, 0xf0)],
+    [Colour::VERMILLION, Colour(0xff, 0x9a, 0x4d)],
+    [Colour(0x00, 0x80, 0x5d), Colour(0x3f, 0xd0, 0xa0)],
+    [Colour(0xa3, 0x41, 0x7f), Colour(0xf0, 0x8c, 0xc8)],
+    [Colour(0x6a, 0x4c, 0x9c), Colour(0xb6, 0x9c, 0xf0)],
+    [Colour(0x8c, 0x56, 0x4b), Colour(0xd6, 0xa0, 0x8f)],
+    [Colour(0x7a, 0x7a, 0x00), Colour(0xd0, 0xd0, 0x4a)],
+    [Colour::INK, Colour(0xe6, 0xe6, 0xe6)],
+    [Colour(0x1f, 0x7f, 0x96), Colour(0x7f, 0xd0, 0xe8)],
+    [Colour(0x6e, 0x6e, 0x6e), Colour(0xb0, 0xb0, 0xb0)],
+];
+
 impl Colour {
     /// Text and emphasised curves.
     pub const INK: Self = Self(0x22, 0x22, 0x22);
@@ -41,6 +55,25 @@ impl Colour {
             Colour(0x6e, 0x6e, 0x6e),
         ];
         CLASSES[index % CLASSES.len()]
+    }
+
+    /// The colours of the `index`-th curve on light and on dark ground, repeated from the eleventh
+    /// on.
+    #[must_use]
+    pub fn of_curve(index: usize) -> [Self; 2] {
+        CURVES[index % CURVES.len()]
+    }
+
+    /// The contrast of two colours by the rules for accessible web pages (WCAG), from 1 to 21.
+    #[cfg(test)]
+    fn contrast(self, other: Self) -> f64 {
+        let linear = |channel: u8| {
+            let share = f64::from(channel) / 255.0;
+            if share <= 0.04045 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
+        };
+        let luminance = |Self(r, g, b): Self| 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+        let (a, b) = (luminance(self) + 0.05, luminance(other) + 0.05);
+        a.max(b) / a.min(b)
     }
 
     /// A paler shade of the colour, for lines under dots of that colour.
@@ -89,7 +122,18 @@ impl fmt::Display for Colour {
 
 #[cfg(test)]
 mod tests {
-    use super::Colour;
+    use super::{CURVES, Colour};
+
+    #[test]
+    fn curves_stand_out_from_their_ground() {
+        let grounds = [Colour::WHITE, Colour(0x16, 0x18, 0x1b)];
+        for (ground, index) in grounds.into_iter().zip(0..) {
+            for curve in CURVES {
+                assert!(curve[index].contrast(ground) > 3.0, "{} on {ground}", curve[index]);
+            }
+        }
+        assert!((Colour::WHITE.contrast(Colour(0, 0, 0)) - 21.0).abs() < 1e-9);
+    }
 
     #[test]
     fn the_ramp_runs_from_dark_to_light() {

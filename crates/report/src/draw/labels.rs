@@ -1,7 +1,7 @@
 //! Numbers formatted for readers.
 
-pub use eigenscape_analysis::significant;
 use eigenscape_analysis::uncertainty::Number;
+pub use eigenscape_analysis::{significant, with_error};
 
 /// [`significant`] with a typographic minus and power of ten, for figures.
 #[must_use]
@@ -16,14 +16,13 @@ pub fn typeset(value: f64, digits: usize) -> String {
     text.replace('-', "−")
 }
 
-/// A number with half of its 95 % interval: "275.6 ± 70"; "± ?" if the interval is unknown.
+/// A number with half of its 95 % interval, rounded where the error's second digit is: "62 ± 14";
+/// "62.31 ± ?" if the interval is unknown, all `digits` where there is no error.
 #[must_use]
 pub fn with_interval(number: Number, digits: usize) -> String {
-    let value = significant(number.value, digits);
     match number.half_width() {
-        None => format!("{value} ± ?"),
-        Some(0.0) => value,
-        Some(half) => format!("{value} ± {}", significant(half, 2)),
+        None => format!("{} ± ?", significant(number.value, digits)),
+        Some(half) => with_error(number.value, half, digits),
     }
 }
 

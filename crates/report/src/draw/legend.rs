@@ -19,8 +19,6 @@ pub enum Sample {
     Disc(Colour),
     /// A circle.
     Ring(Colour),
-    /// A filled patch under a line.
-    Patch(Colour),
     /// No symbol: the label is a remark.
     None,
 }
@@ -50,19 +48,6 @@ pub fn column(drawing: &mut Drawing, corner: Point, width: f64, entries: &[Entry
     }
 }
 
-/// Draws the entries as a row that ends at x = `right`.
-pub fn row(drawing: &mut Drawing, right: f64, y: f64, entries: &[Entry]) {
-    let widths = entries.iter().map(|(sample, label)| {
-        let room = if *sample == Sample::None { 0.0 } else { SAMPLE + GAP };
-        room + text::width(label, TICK_SIZE) + 3.0 * GAP
-    });
-    let mut x = right + 3.0 * GAP - widths.clone().sum::<f64>();
-    for ((sample, label), width) in entries.iter().zip(widths) {
-        draw_entry(drawing, (x, y), *sample, label);
-        x += width;
-    }
-}
-
 fn draw_entry(drawing: &mut Drawing, (x, y): Point, sample: Sample, label: &str) {
     let middle = (x + 0.5 * SAMPLE, y);
     let ends = vec![(x, y), (x + SAMPLE, y)];
@@ -75,12 +60,6 @@ fn draw_entry(drawing: &mut Drawing, (x, y): Point, sample: Sample, label: &str)
         Sample::Dot(colour) => drawing.dot(middle, 3.5, colour),
         Sample::Disc(colour) => drawing.dot(middle, 7.0, colour),
         Sample::Ring(colour) => drawing.ring(middle, 3.5, colour),
-        Sample::Patch(colour) => {
-            let (top, bottom) = (y - 5.0, y + 5.0);
-            let corners = vec![(x, top), (x + SAMPLE, top), (x + SAMPLE, bottom), (x, bottom)];
-            drawing.area(corners, colour, 0.3);
-            drawing.line(vec![(x, top), (x + SAMPLE, top)], Stroke::solid(colour, 1.5));
-        }
         Sample::None => {}
     }
     let start = if sample == Sample::None { x } else { x + SAMPLE + GAP };

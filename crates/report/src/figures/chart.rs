@@ -1,32 +1,20 @@
 //! Line charts side by side with one legend at the right.
 
 use super::WIDTH;
-use crate::draw::{
-    Axis, Drawing, Panel, Stroke, legend,
-    legend::{Entry, Sample},
-};
+use crate::draw::{Axis, Drawing, Panel, Stroke, legend, legend::Entry};
 
-/// A line with optional error bars and a band.
+/// A line.
 pub struct Curve {
     /// Its points (x, y).
     pub points: Vec<(f64, f64)>,
-    /// (x, y, half the width of an interval) where an interval is known.
-    pub errors: Vec<(f64, f64, f64)>,
-    /// (x, lowest, highest) of a shaded area around the line, where it is known.
-    pub band: Vec<(f64, f64, f64)>,
     /// How it looks.
     pub stroke: Stroke,
 }
 
 impl Curve {
-    /// A line without error bars.
+    /// A line of these points.
     pub fn new(points: Vec<(f64, f64)>, stroke: Stroke) -> Self {
-        Self { points, errors: Vec::new(), band: Vec::new(), stroke }
-    }
-
-    /// The curve's symbol in a legend.
-    pub fn sample(&self) -> Sample {
-        if self.has_dots() { Sample::Marked(self.stroke) } else { Sample::Line(self.stroke) }
+        Self { points, stroke }
     }
 
     /// Whether points are marked by dots: on many points, dots would only thicken the line.
@@ -56,11 +44,6 @@ const LEGEND_GAP: f64 = 22.0;
 const TITLE_ROOM: f64 = 32.0;
 const RIGHT: f64 = 10.0;
 
-/// Draws the charts from left to right; `None` if one of them has no finite value.
-pub fn side_by_side(charts: &[Chart], entries: &[Entry]) -> Option<Drawing> {
-    Some(on_axes(charts, charts.iter().map(y_axis).collect::<Option<Vec<_>>>()?, entries))
-}
-
 /// Draws the charts from left to right on the given vertical axes.
 pub fn on_axes(charts: &[Chart], y_axes: Vec<Axis>, entries: &[Entry]) -> Drawing {
     let legend_width = if entries.is_empty() { 0.0 } else { legend::column_width(entries, LEGEND_LIMIT) };
@@ -79,7 +62,6 @@ pub fn on_axes(charts: &[Chart], y_axes: Vec<Axis>, entries: &[Entry]) -> Drawin
         panel.draw_axes(&mut drawing);
         panel.draw_x_title(&mut drawing, &chart.x_title);
         panel.draw_y_title(&mut drawing, &chart.y_title);
-        chart.curves.iter().for_each(|curve| panel.draw_band(&mut drawing, &curve.band, curve.stroke.colour));
         chart.curves.iter().for_each(|curve| draw_curve(&mut drawing, &panel, curve));
         left += width + LEGEND_GAP;
     }
@@ -87,41 +69,9 @@ pub fn on_axes(charts: &[Chart], y_axes: Vec<Axis>, entries: &[Entry]) -> Drawin
     drawing
 }
 
-fn y_axis(chart: &Chart) -> Option<Axis> {
-    let points = chart.curves.iter().flat_map(|c| c.points.iter().map(|p| p.1));
-    // A bar that reaches below zero makes the axis linear, since a logarithmic one would cut it
-    // off.
-    let ends = chart.curves.iter().flat_map(|c| &c.errors).flat_map(|&(_, y, error)| [y - error, y + error]);
-    let bands = chart.curves.iter().flat_map(|c| &c.band).flat_map(|&(_, low, high)| [low, high]);
-    let values = points.chain(ends).chain(bands);
-    Axis::fitting(values, 6)
-}
-
 fn draw_curve(drawing: &mut Drawing, panel: &Panel, curve: &Curve) {
     panel.draw_line(drawing, &curve.points, curve.stroke);
-    panel.draw_error_bars(drawing, &curve.errors, curve.stroke.colour);
     if curve.has_dots() {
         panel.draw_dots(drawing, &curve.points, 1.2 + 0.9 * curve.stroke.width, curve.stroke.colour);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Chart, Curve, y_axis};
-    use crate::draw::{Axis, Colour, Stroke};
-
-    fn axis(points: &[(f64, f64)], errors: &[(f64, f64, f64)]) -> Axis {
-        let stroke = Stroke::solid(Colour::INK, 1.0);
-        let curve = Curve { errors: errors.to_vec(), ..Curve::new(points.to_vec(), stroke) };
-        let x = Axis::integers((0.0, 1.0), 2);
-        y_axis(&Chart { x, x_title: String::new(), y_title: String::new(), curves: vec![curve] }).unwrap()
-    }
-
-    #[test]
-    fn bars_are_not_cut_off() {
-        let below = axis(&[(0.0, 1.0), (1.0, 70.0)], &[(0.0, 1.0, 7.0), (1.0, 70.0, 9.0)]);
-        assert!(!below.is_log() && below.position(-6.0) >= 0.0 && below.position(79.0) <= 1.0);
-        let above = axis(&[(0.0, 1.0), (1.0, 70.0)], &[(0.0, 1.0, 0.9), (1.0, 70.0, 9.0)]);
-        assert!(above.is_log() && above.position(0.1) >= 0.0 && above.position(79.0) <= 1.0);
     }
 }

@@ -1,23 +1,49 @@
-//! One file per figure; each is a function from data to a drawing, or to `None` without data.
+//! One file per figure; each is a function from data to a chart or a drawing, or to `None` without
+//! data.
 
 pub mod against_trace;
 pub mod class_means;
 pub mod density;
 pub mod depth_summary;
-pub mod distance_by_depth;
-pub mod distance_over_epochs;
-pub mod extremes_over_epochs;
+pub mod distances;
+pub mod eigenvalues;
+pub mod over_epochs;
 pub mod parts;
-pub mod stems;
 pub mod training;
 
 mod chart;
+mod curves;
+mod eigenvalue_axis;
 mod provenance;
 mod ritz;
 
+use eigenscape_analysis::uncertainty::Number;
+
+use crate::plot::{Frame, Line, Panel};
+
 /// The width of every figure in pixels.
-const WIDTH: f64 = 880.0;
+pub const WIDTH: f64 = 880.0;
 /// The maximum number of curves or rows of panels; more are thinned out evenly by depth.
 const MOST: usize = 10;
 /// The maximum width of a name in a legend in pixels.
-const LEGEND_NAME: f64 = 150.0;
+pub const LEGEND_NAME: f64 = 150.0;
+
+/// The 95 % interval of a number; `None` if it is unknown or a point.
+fn interval(number: &Number) -> Option<[f64; 2]> {
+    number.interval().filter(|[low, high]| low < high && low.is_finite() && high.is_finite())
+}
+
+/// A panel for each key that has a line with a finite value, so that the grid has no holes, and the
+/// lines in them.
+fn panels<K>(keys: &[K], mut lines: Vec<Line>, frame: impl Fn(&K) -> Frame) -> (Vec<Panel>, Vec<Line>) {
+    let (mut panels, mut kept) = (Vec::new(), Vec::new());
+    for (index, key) in keys.iter().enumerate() {
+        let (ours, others): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(|line| line.panel == index);
+        lines = others;
+        if let Some(panel) = frame(key).around(&ours.iter().collect::<Vec<_>>(), false) {
+            kept.extend(ours.into_iter().map(|line| Line { panel: panels.len(), ..line }));
+            panels.push(panel);
+        }
+    }
+    (panels, kept)
+}

@@ -2,10 +2,7 @@
 
 use eigenscape_core::results::ProbeRecord;
 
-use crate::{
-    Note,
-    data::{Profile, distinct},
-};
+use crate::{Note, data::distinct};
 
 /// How the spectra were computed: one clause per estimator, with the groups it was used for.
 pub fn spectra<'a>(records: impl IntoIterator<Item = &'a ProbeRecord>, estimators: &[Note]) -> String {
@@ -19,19 +16,6 @@ pub fn spectra<'a>(records: impl IntoIterator<Item = &'a ProbeRecord>, estimator
         format!("{}: {how}, by {estimator}{description}.", enumerate(&groups))
     };
     keys.iter().map(clause).collect::<Vec<_>>().join(" ")
-}
-
-/// How a distance was computed.
-pub fn distance(metric: &str, distances: &[Note]) -> String {
-    about(distances, metric).map_or(String::new(), |d| format!(" {metric}: {d}."))
-}
-
-/// What the error bars of distances show, and why some are missing.
-pub fn errors(profile: &Profile) -> String {
-    let [known, unknown] = profile.errors();
-    let bars = " Bars: the 95 % interval by Student's t, by the jackknife over the random vectors of estimated spectra.";
-    let none = " The error of distances between spectra of one random vector is not known.";
-    [(known, bars), (unknown, none)].into_iter().filter(|(is, _)| *is).map(|(_, words)| words).collect()
 }
 
 /// Explains shortened names by one example; empty if no name is shortened.

@@ -1,6 +1,6 @@
 //! Claims next to what was measured, for one experiment and for a whole study.
 
-use eigenscape_core::results::ClaimRecord;
+use eigenscape_core::results::{ClaimRecord, Verdict};
 use maud::{Markup, html};
 
 use super::{depth, document};
@@ -13,17 +13,44 @@ use crate::{
 pub fn table(claims: &[ClaimRecord]) -> Markup {
     html! {
         div.scroll { table.prose {
+            caption { "Claims" }
             thead { tr {
-                th.text { "claim" } th.text { "paper" } th.text { "measured" } th.text { "verdict" }
+                th.text scope="col" { "verdict" } th.text scope="col" { "claim" }
+                th.text scope="col" { "paper" } th.text scope="col" { "measured" }
             } }
             tbody { @for claim in claims { tr {
-                td.text { (claim.claim) div.remark { (claim.check) } }
+                td.text { (verdict(claim.verdict)) }
+                th.text.row scope="row" { (claim.claim) div.remark { (claim.check) } }
                 td.text { (claim.paper.as_deref().unwrap_or("–")) }
-                td.text { (claim.measured) }
-                td.text { strong { (claim.verdict.to_string()) } }
+                td.text { (measured(&claim.measured)) }
             } } }
         } }
     }
+}
+
+/// What was measured; what it was in each of many runs is folded.
+fn measured(text: &str) -> Markup {
+    let head = text.split_once(" (").map(|(head, _)| head);
+    html! {
+        @match head.filter(|_| text.len() > LONG) {
+            Some(head) => details { summary { (head) } (text) },
+            None => (text),
+        }
+    }
+}
+
+/// Longer texts are folded.
+const LONG: usize = 320;
+
+/// A verdict by a sign, a colour and words.
+fn verdict(verdict: Verdict) -> Markup {
+    let (sign, class) = match verdict {
+        Verdict::Holds => ("✓", "holds"),
+        Verdict::DoesNotHold => ("✗", "fails"),
+        Verdict::Undecided => ("?", "open"),
+        Verdict::NotMeasured => ("–", "open"),
+    };
+    html! { span.verdict.{ (class) } { span aria-hidden="true" { (sign) " " } (verdict.to_string()) } }
 }
 
 /// The complete document of a study.

@@ -1,10 +1,14 @@
 //! The page: one file that needs no network access.
 
+pub mod chart;
 pub mod claims;
 pub mod depth;
+mod method;
+mod script;
 mod study;
 mod style;
 mod summary;
+mod table;
 mod tables;
 
 use eigenscape_analysis::against_trace::AgainstTrace;
@@ -14,7 +18,7 @@ use eigenscape_core::{
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::{EXPERIMENT_FILE, NOTES_FILE, Note, RESULTS_FILE, RunNotes};
+use crate::{Note, RunNotes, variants::Variant};
 
 /// A figure as the page shows it.
 pub struct Picture {
@@ -30,7 +34,7 @@ pub struct Picture {
     pub png_file: String,
 }
 
-/// The part of the page about one run.
+/// One run with what was drawn of it.
 pub struct Section<'a> {
     /// The run's numbers, averaged over samples if there are several.
     pub run: &'a Run,
@@ -38,8 +42,33 @@ pub struct Section<'a> {
     pub measured: &'a Run,
     /// How the numbers were computed.
     pub notes: RunNotes,
-    /// The run's figures, in order.
-    pub figures: Vec<Picture>,
+    /// The figures of its classes.
+    pub pictures: Vec<Picture>,
+    /// Files of figures that the page does not show: those of the run by itself.
+    pub files: Vec<Files>,
+}
+
+/// A figure in files beside the page.
+pub struct Files {
+    /// Its title.
+    pub title: String,
+    /// The path of the SVG file, relative to the page.
+    pub svg: String,
+    /// The path of the PNG file, relative to the page.
+    pub png: String,
+}
+
+/// The charts of all runs, by section.
+#[derive(Default)]
+pub struct Charts {
+    /// Densities.
+    pub densities: Vec<Markup>,
+    /// The largest eigenvalues.
+    pub eigenvalues: Vec<Markup>,
+    /// Distances.
+    pub distances: Vec<Markup>,
+    /// Losses and accuracies.
+    pub training: Vec<Markup>,
 }
 
 /// Generalisation against the trace over all runs.
@@ -50,40 +79,60 @@ pub struct Generalisation {
     pub figures: Vec<Picture>,
 }
 
+/// Everything that the page shows.
+pub struct Report<'a> {
+    /// The results, averaged over samples.
+    pub results: &'a Results,
+    /// The runs as measured.
+    pub measured: &'a [Run],
+    /// Their variants.
+    pub variants: &'a [Variant<'a>],
+    /// The charts.
+    pub charts: Charts,
+    /// The runs by themselves.
+    pub sections: Vec<Section<'a>>,
+    /// Generalisation against the trace.
+    pub generalisation: Generalisation,
+    /// The experiments' files, each with its name if there are several.
+    pub experiments: &'a [(String, String)],
+    /// The notes.
+    pub notes: &'a Notes,
+    /// Files beside the page.
+    pub beside: &'a [String],
+}
+
 /// The complete HTML document.
-pub fn page(
-    results: &Results,
-    generalisation: &Generalisation,
-    sections: &[Section],
-    experiment_toml: &str,
-    notes: &Notes,
-) -> String {
+pub fn page(report: &Report) -> String {
+    let Report { results, charts, sections, notes, .. } = report;
     let title = if results.name.is_empty() { "unnamed experiment" } else { &results.name };
+    let depth = study::depth(&results.runs);
+    let training = html! { @for chart in &charts.training { (chart) } (study::reruns(&results.variants)) };
+    let mut probes = results.runs.iter().flat_map(|run| &run.probes);
+    let eigenvalues = if probes.any(|probe| probe.has_spectrum()) { "Largest eigenvalues" } else { "Trace" };
+    let claims = html! { @if !results.claims.is_empty() { (claims::table(&results.claims)) } };
+    let main = html! {
+        (notices(report))
+        (summary::of(report.variants))
+        (method::intervals())
+        (part("claims", "Claims", &claims))
+        (part("densities", "Densities", &all(&charts.densities)))
+        (part("eigenvalues", eigenvalues, &html! { (all(&charts.eigenvalues)) (of_classes(sections)) }))
+        (part("distances", "Distances", &all(&charts.distances)))
+        (study::outliers(sections))
+        (part("depth", "Depth", &depth))
+        (part("training", "Training", &training))
+        (study::regressions(&report.generalisation.against_trace, &report.generalisation.figures))
+        (tables::section(&results.runs, report.measured))
+        (method::section(sections, &notes.lines, &results.runs))
+        (files(sections))
+        (experiments(report.experiments))
+    };
     let body = html! {
-        main {
-            @if let Some(profile) = &notes.profile { (shortened(profile)) }
-            (set(&notes.set))
-            (warnings(&notes.lines))
-            (diverged(&results.runs))
-            (not_measured(&results.runs))
-            (summary::of(&results.runs))
-            @if !results.claims.is_empty() {
-                section { h2 { "Claims" } (claims::table(&results.claims)) }
-            }
-            (study::reruns(&results.variants))
-            (study::outliers(sections))
-            (study::regressions(&generalisation.against_trace, &generalisation.figures))
-            @let depth = study::depth(&results.runs);
-            @if !depth.0.is_empty() { section { h2 { "Depth" } (depth) } }
-            @for (i, section) in sections.iter().enumerate() {
-                (run(i, section, sections.len()))
-            }
-            (experiment(experiment_toml))
-            (how_computed(sections, &notes.lines))
-        }
+        (contents(&main.0))
+        main { (main) }
         footer {
             "Beside this page: "
-            @for (i, file) in [RESULTS_FILE, EXPERIMENT_FILE, NOTES_FILE].iter().enumerate() {
+            @for (i, file) in report.beside.iter().enumerate() {
                 @if i > 0 { ", " }
                 a href=(file) { (file) }
             }
@@ -92,6 +141,61 @@ pub fn page(
     };
     document(title, "Eigenscape report", title, &body)
 }
+
+/// The ids of the page's parts, in their order.
+const PARTS: [&str; 13] = [
+    "summary",
+    "claims",
+    "densities",
+    "eigenvalues",
+    "distances",
+    "outliers",
+    "depth",
+    "training",
+    "generalisation",
+    "numbers",
+    "method",
+    "files",
+    "experiment",
+];
+
+/// The table of contents: the parts that the page has, by their headings.
+fn contents(page: &str) -> Markup {
+    let heading = |id: &str| {
+        let (_, rest) = page.split_once(&format!("<section id=\"{id}\"><h2>"))?;
+        rest.split_once("</h2>").map(|(heading, _)| PreEscaped(heading.to_owned()))
+    };
+    html! {
+        nav aria-label="Contents" { ul {
+            @for id in PARTS {
+                @if let Some(heading) = heading(id) { li { a href={ "#" (id) } { (heading) } } }
+            }
+        } }
+    }
+}
+
+fn all(markups: &[Markup]) -> Markup {
+    html! { @for markup in markups { (markup) } }
+}
+
+/// A part of the page; nothing if it is empty.
+fn part(id: &str, title: &str, content: &Markup) -> Markup {
+    html! { @if !content.0.is_empty() { section id=(id) { h2 { (title) } (content) } } }
+}
+
+/// What a reader must know before the numbers.
+fn notices(report: &Report) -> Markup {
+    html! {
+        @if let Some(profile) = &report.notes.profile { (shortened(profile)) }
+        (set(&report.notes.set))
+        (warnings(&report.notes.lines))
+        (diverged(&report.results.runs))
+        (not_measured(&report.results.runs))
+    }
+}
+
+/// The browser loads nothing, from the network or from beside the page.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
 /// A complete page: its title, what kind of page it is, its heading, and what follows.
 fn document(title: &str, kind: &str, heading: &str, body: &Markup) -> String {
@@ -102,30 +206,55 @@ fn document(title: &str, kind: &str, heading: &str, body: &Markup) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
                 title { (title) " · Eigenscape" }
-                style { (PreEscaped(style::CSS)) }
+                style { (PreEscaped(style::css())) }
             }
             body {
-                header { p.kind { (kind) } h1 { (heading) } }
-                (body)
+                a.skip href="#content" { "Skip to the content" }
+                header { p.kind { (kind) } h1 { (heading) } div #theme {} }
+                div #content tabindex="-1" { (body) }
+                p #status role="status" aria-live="polite" {}
+                script { (PreEscaped(script::all())) }
             }
         }
     };
     document.into_string()
 }
 
-fn run(index: usize, section: &Section, count: usize) -> Markup {
+/// The figures of the classes, run by run.
+fn of_classes(sections: &[Section]) -> Markup {
+    let drawn: Vec<(usize, &Section)> =
+        sections.iter().enumerate().filter(|(_, section)| !section.pictures.is_empty()).collect();
     html! {
-        section id=(run_id(index)) {
-            @if count > 1 { h2 { (run_name(section.run, index)) } }
-            @if !section.figures.is_empty() {
-                h3 { "Figures" }
-                @for picture in &section.figures { (figure(picture)) }
-            }
-            @let tables = tables::of(section.run, section.measured);
-            @if !tables.is_empty() {
-                h3 { "Numbers" }
-                @for table in tables { (table) }
+        @match &drawn[..] {
+            [] => {},
+            [(_, only)] => { @for picture in &only.pictures { (figure(picture)) } },
+            several => div.choice data-label="run" { @for (index, section) in several {
+                div.option data-name=(run_name(section.run, *index)) {
+                    h3 { (run_name(section.run, *index)) }
+                    @for picture in &section.pictures { (figure(picture)) }
+                }
+            } },
+        }
+    }
+}
+
+/// The files of the figures of each run by itself.
+fn files(sections: &[Section]) -> Markup {
+    html! {
+        @if sections.iter().any(|section| !section.files.is_empty()) {
+            section #files {
+                h2 { "Files" }
+                p { "The figures of each run by itself:" }
+                @for (index, section) in sections.iter().enumerate() {
+                    details id=(run_id(index)) {
+                        summary { (run_name(section.run, index)) }
+                        ul { @for file in &section.files {
+                            li { (file.title) ": " a href=(file.svg) { "SVG" } " · " a href=(file.png) { "PNG" } }
+                        } }
+                    }
+                }
             }
         }
     }
@@ -134,7 +263,7 @@ fn run(index: usize, section: &Section, count: usize) -> Markup {
 fn figure(picture: &Picture) -> Markup {
     html! {
         figure {
-            h4 { (picture.title) }
+            h3 { (picture.title) }
             div.paper { (PreEscaped(&picture.svg)) }
             figcaption {
                 (picture.caption) " "
@@ -147,7 +276,7 @@ fn figure(picture: &Picture) -> Markup {
 /// Warns that these are not the numbers of the full experiment.
 fn shortened(profile: &ProfileNote) -> Markup {
     html! {
-        section {
+        section.notice {
             p {
                 strong { "Profile “" (profile.name) "”. " }
                 "The experiment was changed from what its file asks for in full: the question is the same, the numbers need not be."
@@ -161,7 +290,7 @@ fn shortened(profile: &ProfileNote) -> Markup {
 fn set(changes: &[String]) -> Markup {
     html! {
         @if !changes.is_empty() {
-            section {
+            section.notice {
                 p { strong { "Changed on the command line. " } "These are not the numbers of the file as it stands:" }
                 ul { @for change in changes { li { code { "--set " (change) } } } }
             }
@@ -184,7 +313,7 @@ fn diverged(runs: &[Run]) -> Markup {
         runs.iter().enumerate().filter_map(|(i, run)| Some((i, run, run.diverged.as_ref()?))).collect();
     html! {
         @if !diverged.is_empty() {
-            section {
+            section.notice {
                 p {
                     strong { @if runs.len() == 1 { "Diverged. " } @else { (diverged.len()) " of " (runs.len()) " runs diverged. " } }
                     "Their numbers are those measured before."
@@ -206,7 +335,7 @@ fn not_measured(runs: &[Run]) -> Markup {
         .collect();
     html! {
         @if !failures.is_empty() {
-            section {
+            section.notice {
                 p {
                     strong { @if failures.len() == 1 { "A spectrum is missing. " } @else { (failures.len()) " spectra are missing. " } }
                     "They could not be measured; everything else was."
@@ -222,41 +351,18 @@ fn not_measured(runs: &[Run]) -> Markup {
     }
 }
 
-fn experiment(toml: &str) -> Markup {
+fn experiments(files: &[(String, String)]) -> Markup {
     html! {
-        section {
+        section #experiment {
             h2 { "Experiment" }
             p { "The resolved file: every setting, the defaults included." }
-            pre { code { (toml) } }
-        }
-    }
-}
-
-fn how_computed(sections: &[Section], lines: &[Note]) -> Markup {
-    let empty = |s: &Section| {
-        s.notes.lines.is_empty() && s.notes.estimators.is_empty() && s.notes.distances.is_empty()
-    };
-    html! {
-        @if !lines.is_empty() || !sections.iter().all(empty) {
-            section {
-                h2 { "How it was computed" }
-                (notes("", lines))
-                @for (i, section) in sections.iter().enumerate() {
-                    @if sections.len() > 1 && !empty(section) { h3 { (run_name(section.run, i)) } }
-                    (notes("", &section.notes.lines))
-                    (notes("Estimators", &section.notes.estimators))
-                    (notes("Distances", &section.notes.distances))
+            @for (name, toml) in files {
+                @if files.len() > 1 { h3 { (name) } }
+                details {
+                    summary { "Settings" }
+                    pre tabindex="0" { code { (toml) } }
                 }
             }
-        }
-    }
-}
-
-fn notes(title: &str, notes: &[Note]) -> Markup {
-    html! {
-        @if !notes.is_empty() {
-            @if !title.is_empty() { h4 { (title) } }
-            dl { @for note in notes { dt { (note.label) } dd { (note.value) } } }
         }
     }
 }

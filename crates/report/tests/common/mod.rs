@@ -45,6 +45,41 @@ pub fn lenet() -> Results {
     Results { name: "layerwise-lenet".into(), runs: vec![run], ..Results::default() }
 }
 
+/// Two variants of three and two seeds, each with the Hessian and the Gauss-Newton matrix.
+pub fn sweep() -> Results {
+    let mut results = Results { runs: Vec::new(), name: "penalised-lenet".into(), ..lenet() };
+    for (variant, seeds, share) in
+        [("train.regularizer.strength=0.0", 3, 1.0), ("train.regularizer.strength=0.001", 2, 0.6)]
+    {
+        for seed in 0..seeds {
+            let mut run = lenet().runs.remove(0);
+            (run.variant, run.seed) = (variant.into(), seed);
+            run.name = format!("{variant},seed={seed}");
+            let scale = share * (1.0 + 0.05 * seed as f64);
+            run.probes.iter_mut().for_each(|probe| scaled(probe, scale));
+            run.distances.iter_mut().for_each(|distance| distance.value *= scale);
+            run.training.iter_mut().for_each(|record| record.train_loss *= scale);
+            let mut second = run.probes.clone();
+            second.iter_mut().for_each(|probe| {
+                probe.curvature = "gauss-newton".into();
+                scaled(probe, 0.8);
+            });
+            run.probes.extend(second);
+            results.runs.push(run);
+        }
+    }
+    results
+}
+
+fn scaled(probe: &mut ProbeRecord, scale: f64) {
+    probe.eigenvalues.iter_mut().for_each(|value| *value *= scale);
+    probe.trace *= scale;
+    probe.trace_stderr = probe.trace_stderr.map(|error| error * scale);
+    for extreme in [&mut probe.lambda_max, &mut probe.lambda_min] {
+        *extreme = extreme.map(|value| value * scale);
+    }
+}
+
 /// The notes that such an experiment would write.
 pub fn notes() -> Notes {
     Notes {

@@ -1,0 +1,109 @@
+//! Several results on one page, side by side.
+
+use std::path::{Path, PathBuf};
+
+use eigenscape_core::{
+    Error, Result,
+    notes::{Note, Notes},
+    results::{ClaimRecord, Results, Run, VariantRecord},
+};
+
+use crate::{EXPERIMENT_FILE, NOTES_FILE, REPORT_FILE, RESULTS_FILE, data::distinct, page, read_all};
+
+/// Writes a page that compares the results in several run directories into `out`, and returns the
+/// page's path. A run's variant is the name of its directory and its own variant.
+///
+/// # Errors
+/// When a directory is given twice or holds no results, when `out` holds results of its own, or
+/// when the page cannot be written.
+pub fn write(directories: &[PathBuf], out: &Path) -> Result<PathBuf> {
+    if out.join(RESULTS_FILE).exists() {
+        let remedy = "choose another folder with --out DIR";
+        let problem = "it holds results: their report would be replaced by the comparison";
+        return Err(Error::input(out.display().to_string(), problem, remedy));
+    }
+    let names = names(directories)?;
+    let mut all = Comparison::default();
+    for (directory, name) in directories.iter().zip(&names) {
+        let (results, experiment, notes) = read_all(directory)?;
+        all.add(name, results, experiment, notes);
+    }
+    all.results.name = names.join(", ");
+    let files = [RESULTS_FILE, EXPERIMENT_FILE, NOTES_FILE, REPORT_FILE];
+    let beside: Vec<String> = directories
+        .iter()
+        .filter_map(|directory| link(directory, out))
+        .flat_map(|folder| files.map(|file| format!("{folder}/{file}")))
+        .collect();
+    page::write(&all.results, &all.experiments, &all.notes, &beside, out)?;
+    Ok(out.join(REPORT_FILE))
+}
+
+/// The directories' own names; as they are given where these are not distinct.
+fn names(directories: &[PathBuf]) -> Result<Vec<String>> {
+    let whole: Vec<String> = directories.iter().map(|directory| directory.display().to_string()).collect();
+    let places: Vec<PathBuf> = directories
+        .iter()
+        .map(|directory| directory.canonicalize().unwrap_or_else(|_| directory.clone()))
+        .collect();
+    if let Some(index) = (1..places.len()).find(|index| places[..*index].contains(&places[*index])) {
+        let problem = "these results are given twice";
+        return Err(Error::input(whole[index].clone(), problem, "give each folder of results once"));
+    }
+    let last = |place: &PathBuf| place.file_name().map(|name| name.to_string_lossy().into_owned());
+    let short: Vec<String> = places.iter().filter_map(last).collect();
+    Ok(if distinct(&short).len() == whole.len() { short } else { whole })
+}
+
+/// The path from the page to a directory; `None` if it needs more than `..` and plain names.
+fn link(directory: &Path, out: &Path) -> Option<String> {
+    let (directory, parent) = (directory.canonicalize().ok()?, out.canonicalize().ok()?);
+    let shared = directory.components().zip(parent.components()).take_while(|(a, b)| a == b).count();
+    let up = parent.components().skip(shared).map(|_| "..".to_owned());
+    let down =
+        directory.components().skip(shared).map(|part| part.as_os_str().to_string_lossy().into_owned());
+    let path: Vec<String> = up.chain(down).collect();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.~=,+".contains(c);
+    path.iter().all(|part| part.chars().all(plain)).then(|| path.join("/"))
+}
+
+/// The results of several directories as if of one experiment.
+#[derive(Default)]
+struct Comparison {
+    results: Results,
+    experiments: Vec<(String, String)>,
+    notes: Notes,
+}
+
+impl Comparison {
+    fn add(&mut self, name: &str, results: Results, experiment: String, notes: Notes) {
+        let joined = |own: &str| if own.is_empty() { name.to_owned() } else { format!("{name}: {own}") };
+        // Results of earlier versions have no variants: their runs are told by their names.
+        let told = |run: &Run, runs: &[Run]| {
+            let same = runs.iter().filter(|other| (&other.variant, other.seed) == (&run.variant, run.seed));
+            if same.count() > 1 { joined(&run.name) } else { joined(&run.variant) }
+        };
+        let renamed = results.runs.iter().map(|run| Run {
+            name: joined(&run.name),
+            variant: told(run, &results.runs),
+            ..run.clone()
+        });
+        self.results.runs.extend(renamed);
+        let variants = results.variants.into_iter();
+        self.results
+            .variants
+            .extend(variants.map(|record| VariantRecord { variant: joined(&record.variant), ..record }));
+        let claims = results.claims.into_iter();
+        self.results.claims.extend(
+            claims.map(|record| ClaimRecord { claim: format!("{name}: {}", record.claim), ..record }),
+        );
+        let labelled = |note: Note| Note { label: format!("{} ({name})", note.label), ..note };
+        self.notes.lines.extend(notes.lines.into_iter().map(labelled));
+        let changes = notes.profile.iter().flat_map(|profile| &profile.changes);
+        let profile = changes.map(|change| format!("{name}: {change} (by a profile)"));
+        self.notes.set.extend(profile);
+        self.notes.set.extend(notes.set.iter().map(|change| format!("{name}: {change}")));
+        self.notes.runs.extend(notes.runs);
+        self.experiments.push((name.to_owned(), experiment));
+    }
+}
