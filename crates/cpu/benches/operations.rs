@@ -1,4 +1,5 @@
-//! Benchmarks of the operations at the sizes of LeNet, VGG11 and ResNet18 on 100 images, in f32.
+//! Benchmarks of the operations at the sizes of LeNet, VGG11 and ResNet18 on 100 images, and
+//! of a GPT (256 wide, 8 heads) on 8 sequences of 128 tokens, in f32.
 //! Rates are numbers per second for element-wise operations and reductions, and floating-point
 //! operations per second for convolutions and matrix products.
 //!
@@ -15,7 +16,8 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 use eigenscape_cpu::Cpu;
 use eigenscape_program::{
-    ConvSettings, ElementwiseFunction, Graph, PoolSettings, Result, Value, transforms::transpose,
+    ConvSettings, ElementwiseFunction, Graph, PoolSettings, Result, Value, operations::MatMul,
+    transforms::transpose,
 };
 use eigenscape_runtime::Executable;
 
@@ -142,6 +144,46 @@ fn dots() {
     }
 }
 
+/// Products of all heads of attention, with shapes and the contracted axes: queries and keys,
+/// weights and values, and their transposes.
+const ATTENTION: [(&str, [usize; 4], [usize; 4], [usize; 2]); 4] = [
+    ("128x32 by 32x128", [8, 8, 128, 32], [8, 8, 128, 32], [3, 3]),
+    ("128x128 by 128x32", [8, 8, 128, 128], [8, 8, 128, 32], [3, 2]),
+    ("128x128 (turned) by 128x32", [8, 8, 128, 128], [8, 8, 128, 32], [2, 2]),
+    ("32x128 by 128x128", [8, 8, 128, 32], [8, 8, 128, 128], [2, 2]),
+];
+
+fn attention() {
+    for (name, lhs, rhs, contracted) in ATTENTION {
+        let free = |shape: [usize; 4], axis: usize| shape[5 - axis];
+        let flops = 128 * lhs[contracted[0]] * free(lhs, contracted[0]) * free(rhs, contracted[1]);
+        Case::new(&[&lhs, &rhs]).bench("attention", name, flops, |graph, x| {
+            let axes = MatMul { batch: vec![[0, 0], [1, 1]], contract: vec![contracted] };
+            graph.matmul(x[0], x[1], axes)
+        });
+    }
+}
+
+const FUNCTIONS: [ElementwiseFunction; 5] = [
+    ElementwiseFunction::Exp,
+    ElementwiseFunction::Log,
+    ElementwiseFunction::NormalCdf,
+    ElementwiseFunction::Sigmoid,
+    ElementwiseFunction::Tanh,
+];
+
+fn tokens() {
+    let shape = [8, 128, 1024];
+    let numbers = shape.iter().product();
+    for function in FUNCTIONS {
+        Case::new(&[&shape])
+            .bench("function", &format!("{function:?}"), numbers, |graph, x| graph.function(function, x[0]));
+    }
+    Case::new(&[&shape]).bench("sum of tokens", "gpt", numbers, |graph, x| graph.sum(x[0], &[0, 1]));
+    Case::new(&[&[8, 8, 128, 128]])
+        .bench("sum of the last axis", "gpt", numbers, |graph, x| graph.sum(x[0], &[3]));
+}
+
 type Emit = fn(&mut Graph, &[Value]) -> Result<Value>;
 
 const REDUCTIONS: [(&str, Emit); 5] = [
@@ -185,5 +227,7 @@ fn images() {
 fn main() {
     convolutions();
     dots();
+    attention();
+    tokens();
     images();
 }

@@ -80,21 +80,37 @@ pub(crate) fn workspace(kernel: &Kernel, args: &[Operand], result: Operand, comp
     }
 }
 
-/// The number of ranges of about equal size into which a sum of `elements` elements to `kept`
-/// numbers is split. The partial sums of all ranges are added at the end; the number is small
-/// enough that they are cheap. It depends on shapes alone.
-pub(crate) fn partial_sums(elements: usize, kept: usize) -> usize {
+/// The number of entries along the leading axes of an array, if these are kept by a sum over `axes`
+/// and many enough to share the work: each task then computes some of the sums alone. It depends on
+/// shapes alone, like the order of summation.
+pub(crate) fn separate_sums(dims: &[usize], axes: &[usize]) -> Option<usize> {
+    const FEWEST: usize = 64;
+    let leading = dims.iter().enumerate().take_while(|(axis, _)| !axes.contains(axis));
+    Some(leading.map(|(_, size)| size).product()).filter(|&rows| rows >= FEWEST)
+}
+
+/// The number of partial sums of each number that a sum over `axes` keeps: ranges of elements of
+/// about equal size, whose sums are added at the end. Few enough that they are cheap.
+pub(crate) fn partial_sums(dims: &[usize], axes: &[usize]) -> usize {
     const MOST: usize = 16;
     const FEWEST_TERMS: usize = 1 << 15;
-    (elements / FEWEST_TERMS.max(4 * kept)).clamp(1, MOST)
+    if separate_sums(dims, axes).is_some() {
+        return 1;
+    }
+    let elements: usize = dims.iter().product();
+    (elements / FEWEST_TERMS.max(4 * kept(dims, axes))).clamp(1, MOST)
+}
+
+/// How many numbers a sum over `axes` keeps.
+fn kept(dims: &[usize], axes: &[usize]) -> usize {
+    let kept = dims.iter().enumerate().filter(|(axis, _)| !axes.contains(axis));
+    kept.map(|(_, size)| size).product()
 }
 
 /// Bytes of the partial sums, in f64, of an array over some of its declared axes.
 fn sums(dims: &[usize], axes: &[usize], led: bool) -> usize {
-    let summed = |axis: usize| axes.iter().any(|&summed| summed + usize::from(led) == axis);
-    let kept = dims.iter().enumerate().filter(|(axis, _)| !summed(*axis));
-    let kept: usize = kept.map(|(_, size)| size).product();
-    array(kept * partial_sums(dims.iter().product(), kept), DType::F64)
+    let axes: Vec<usize> = axes.iter().map(|axis| axis + usize::from(led)).collect();
+    array(kept(dims, &axes) * partial_sums(dims, &axes), DType::F64)
 }
 
 /// Bytes of a matrix product: copies of operands that no single stride walks, and panels and

@@ -3,7 +3,9 @@
 use eigenscape_program::ElementwiseFunction as Function;
 use eigenscape_runtime::ElementWise;
 
-use crate::kernels::{self, Element, View};
+use crate::kernels::{
+    self, Element, Exp, Log, NormalCdf, Sigmoid, SigmoidComplement, Tanh, View, transcendental,
+};
 
 pub(super) fn evaluate<T: Element>(function: Function, x: View<'_, T>, out: &mut [T]) {
     let (zero, one) = (T::zero(), T::one());
@@ -15,9 +17,9 @@ pub(super) fn evaluate<T: Element>(function: Function, x: View<'_, T>, out: &mut
             let slope = number(slope.0);
             kernels::map(&x, out, |x| if x > zero { x } else { slope * x });
         }
-        Function::Tanh => kernels::map(&x, out, T::tanh),
-        Function::Sigmoid => kernels::map(&x, out, sigmoid),
-        Function::SigmoidComplement => kernels::map(&x, out, |x| sigmoid(-x)),
+        Function::Tanh => transcendental::<Tanh, T>(&x, out),
+        Function::Sigmoid => transcendental::<Sigmoid, T>(&x, out),
+        Function::SigmoidComplement => transcendental::<SigmoidComplement, T>(&x, out),
         Function::Softplus => {
             kernels::map(&x, out, |x| (if x > zero { x } else { zero }) + (-x.abs()).exp().ln_1p());
         }
@@ -45,12 +47,9 @@ pub(super) fn evaluate<T: Element>(function: Function, x: View<'_, T>, out: &mut
                 }
             }
         }),
-        Function::NormalCdf => {
-            let (half, scale) = (number(0.5), number(-std::f64::consts::FRAC_1_SQRT_2));
-            kernels::map(&x, out, |x| half * (scale * x).erfc());
-        }
-        Function::Exp => kernels::map(&x, out, T::exp),
-        Function::Log => kernels::map(&x, out, T::ln),
+        Function::NormalCdf => transcendental::<NormalCdf, T>(&x, out),
+        Function::Exp => transcendental::<Exp, T>(&x, out),
+        Function::Log => transcendental::<Log, T>(&x, out),
         Function::LogOnePlus => kernels::map(&x, out, T::ln_1p),
         Function::Sin => kernels::map(&x, out, T::sin),
         Function::Cos => kernels::map(&x, out, T::cos),
@@ -59,10 +58,4 @@ pub(super) fn evaluate<T: Element>(function: Function, x: View<'_, T>, out: &mut
         Function::Recip => kernels::map(&x, out, T::recip),
         Function::Floor => kernels::map(&x, out, T::floor),
     }
-}
-
-fn sigmoid<T: Element>(x: T) -> T {
-    // Both branches avoid the overflow of e^|x|.
-    let small = (-x.abs()).exp();
-    if x >= T::zero() { (T::one() + small).recip() } else { small / (T::one() + small) }
 }

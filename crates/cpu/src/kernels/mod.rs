@@ -6,6 +6,7 @@
 
 mod binary;
 mod conv;
+mod exponential;
 mod fused;
 mod gather;
 mod gemm;
@@ -38,6 +39,7 @@ use candle_core::WithDType;
 pub(crate) use conv::{
     Geometry, conv2d, conv2d_input_transpose, conv2d_weight_transpose, limits as conv_limits,
 };
+pub(crate) use exponential::{Exp, Log, NormalCdf, Sigmoid, SigmoidComplement, Tanh, transcendental};
 pub(crate) use fused::{element_wise, fused, fused_sum};
 pub(crate) use gather::{Picks, gather, scatter_add};
 pub(crate) use gemm::{Axis, Batch, ONE_THREAD_EACH, matmul};
@@ -56,9 +58,19 @@ pub(crate) use workspace::{Taken, Workspace};
 
 /// The floating-point types of programs.
 pub(crate) trait Element:
-    WithDType + num_traits::Float + simd::Lanes + Default + std::iter::Sum + std::ops::AddAssign
+    WithDType
+    + num_traits::Float
+    + simd::Lanes
+    + exponential::Accuracy
+    + Default
+    + std::iter::Sum
+    + std::ops::AddAssign
 {
-    fn erfc(self) -> Self;
+    /// The number in f64.
+    fn wide(self) -> f64;
+
+    /// The nearest number of this type.
+    fn rounded(x: f64) -> Self;
 
     /// This thread's [buffers](scratch).
     fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
@@ -68,8 +80,14 @@ pub(crate) trait Element:
 }
 
 impl Element for f32 {
-    fn erfc(self) -> Self {
-        libm::erfcf(self)
+    #[inline(always)]
+    fn wide(self) -> f64 {
+        self.into()
+    }
+
+    #[inline(always)]
+    fn rounded(x: f64) -> Self {
+        x as f32
     }
 
     fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
@@ -84,8 +102,14 @@ impl Element for f32 {
 }
 
 impl Element for f64 {
-    fn erfc(self) -> Self {
-        libm::erfc(self)
+    #[inline(always)]
+    fn wide(self) -> f64 {
+        self
+    }
+
+    #[inline(always)]
+    fn rounded(x: f64) -> Self {
+        x
     }
 
     fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {

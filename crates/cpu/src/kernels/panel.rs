@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::Lanes;
+use super::simd::{Lanes, dispatch, vectorize};
 
 /// Terms of a running sum.
 pub(crate) const DEPTH: usize = 512;
@@ -157,6 +157,16 @@ impl<T: Lanes> WithSimd for Product<'_, T> {
 }
 
 impl<T: Lanes> Product<'_, T> {
+    /// Computes the product with the instructions of `arch`.
+    pub fn run(self, arch: Arch) {
+        dispatch(arch, self);
+    }
+
+    /// Computes the product with the instructions of `simd`.
+    pub fn run_with<S: Simd>(self, simd: S) {
+        vectorize(simd, self);
+    }
+
     /// The product over the `depth` terms from `start` on.
     #[inline(always)]
     fn part(&mut self, start: usize, depth: usize) -> Product<'_, T> {

@@ -69,12 +69,13 @@ pub(super) fn row_products<T: Element>(
     if a.count < b.count {
         for_each_chunk(out, width * b.count, &|i, out| {
             let count = out.len() / b.count;
-            arch.dispatch(Transposes {
+            Transposes {
                 count: 1,
                 sizes: [b.count, count],
                 from: Matrices { data: &products[i * width..], stride: step, step: 0 },
                 to: Matrices { data: out, stride: b.count, step: 0 },
-            });
+            }
+            .run(arch);
         });
     } else {
         for_each_pair((out, b.count), (&products, step), &|out, products| {
@@ -121,12 +122,13 @@ fn multiply<T: Element>(
         let depth = DEPTH.min(k - start);
         for (i, packed) in packed.chunks(k * width).enumerate() {
             let own = packed.len() / k;
-            arch.dispatch(Product {
+            Product {
                 depth,
                 left: Left { data: &rows.data[start..], rows: rows.count, layout: Layout::Rows(rows.stride) },
                 panel: Panel { data: &packed[start * own..], steps: Steps::Even(own), width: own },
                 out: Out { data: &mut out[i * width..], steps: Steps::Even(step), accumulate: start > 0 },
-            });
+            }
+            .run(arch);
         }
     }
 }

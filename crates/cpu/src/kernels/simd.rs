@@ -1,6 +1,6 @@
 //! SIMD vectors of the machine: AVX-512, AVX2 or scalar code, chosen at run time.
 
-use pulp::{Simd, bytemuck::Pod};
+use pulp::{Arch, Simd, WithSimd, bytemuck::Pod};
 
 use super::transpose::Quads;
 
@@ -84,11 +84,32 @@ macro_rules! lanes {
 lanes!(f32, f32s, as_simd_f32s, as_mut_simd_f32s, splat_f32s, add_f32s, sub_f32s, mul_f32s, mul_add_e_f32s);
 lanes!(f64, f64s, as_simd_f64s, as_mut_simd_f64s, splat_f64s, add_f64s, sub_f64s, mul_f64s, mul_add_e_f64s);
 
+/// Runs `work` with the instructions of `simd`. It is compiled once for each set of instructions,
+/// unlike with [`Simd::vectorize`], which the compiler repeats in each module that calls it.
+#[inline(never)]
+pub(super) fn vectorize<S: Simd, W: WithSimd>(simd: S, work: W) -> W::Output {
+    simd.vectorize(work)
+}
+
+/// Runs `work` with the instructions of `arch`; see [`vectorize`].
+pub(super) fn dispatch<W: WithSimd>(arch: Arch, work: W) -> W::Output {
+    struct Once<W>(W);
+    impl<W: WithSimd> WithSimd for Once<W> {
+        type Output = W::Output;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> W::Output {
+            vectorize(simd, self.0)
+        }
+    }
+    arch.dispatch(Once(work))
+}
+
 /// The instruction sets to test: scalar, AVX2 if available, and the best of this machine.
 #[cfg(test)]
-pub(super) fn levels() -> Vec<pulp::Arch> {
-    let mut levels = vec![pulp::Arch::Scalar, pulp::Arch::new()];
+pub(super) fn levels() -> Vec<Arch> {
+    let mut levels = vec![Arch::Scalar, Arch::new()];
     #[cfg(target_arch = "x86_64")]
-    levels.extend(pulp::x86::V3::try_new().map(pulp::Arch::V3));
+    levels.extend(pulp::x86::V3::try_new().map(Arch::V3));
     levels
 }

@@ -72,7 +72,7 @@ impl<T: Element> WithSimd for SmallProduct<'_, T> {
                 accumulate: false,
             };
             let panel = Panel { data: packed, steps: Steps::Even(width), width };
-            simd.vectorize(Product { depth, left, panel, out: out_columns });
+            Product { depth, left, panel, out: out_columns }.run_with(simd);
             if !whole {
                 for (out, edge) in out.chunks_exact_mut(n).zip(edge.chunks_exact(width)) {
                     out[first..].copy_from_slice(&edge[..columns]);

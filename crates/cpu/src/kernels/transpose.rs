@@ -4,10 +4,10 @@ mod quads;
 
 use std::ops::Range;
 
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
 pub(super) use self::quads::Quads;
-use super::simd::Lanes;
+use super::simd::{Lanes, dispatch};
 
 /// Rows and columns of a block.
 const BLOCK: usize = 16;
@@ -27,6 +27,13 @@ pub(super) struct Matrices<D> {
     pub data: D,
     pub stride: usize,
     pub step: usize,
+}
+
+impl<T: Lanes> Transposes<'_, T> {
+    /// Copies with the instructions of `arch`.
+    pub fn run(self, arch: Arch) {
+        dispatch(arch, self);
+    }
 }
 
 impl<T: Lanes> WithSimd for Transposes<'_, T> {
@@ -140,12 +147,13 @@ mod tests {
             let (from_stride, to_stride) = (columns + 3, rows + 2);
             let from: Vec<T> = (0..rows * from_stride).map(|i| T::from_f64(i as f64)).collect();
             let mut to = vec![-T::one(); columns * to_stride];
-            arch.dispatch(Transposes {
+            Transposes {
                 count: 1,
                 sizes: [rows, columns],
                 from: Matrices { data: &from, stride: from_stride, step: 0 },
                 to: Matrices { data: &mut to, stride: to_stride, step: 0 },
-            });
+            }
+            .run(arch);
             for j in 0..columns {
                 for i in 0..rows {
                     assert_eq!(to[j * to_stride + i], from[i * from_stride + j], "{arch:?} {rows} {columns}");

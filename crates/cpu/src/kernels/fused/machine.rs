@@ -51,11 +51,13 @@ impl<T: Element> WithSimd for Blocks<'_, '_, T> {
     }
 }
 
-/// Evaluates the chain on `range` and adds the results to `sums` as `reduction` says.
+/// Evaluates the chain on `range` and adds the results to `sums` as `reduction` says. `sums` are
+/// those after the first `before` of all sums.
 pub(super) struct Sums<'a, 'b, T> {
     pub machine: &'b Machine<'a, T>,
     pub range: Range<usize>,
     pub reduction: &'b Reduction,
+    pub before: usize,
     pub sums: &'b mut [f64],
 }
 
@@ -64,12 +66,12 @@ impl<T: Element> WithSimd for Sums<'_, '_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { machine, range, reduction, sums } = self;
+        let Self { machine, range, reduction, before, sums } = self;
         let (mut stack, mut block) = (Stack::default(), vec![T::zero(); BLOCK]);
         for start in range.clone().step_by(BLOCK) {
             let block = &mut block[..BLOCK.min(range.end - start)];
             machine.run(start, block, &mut stack);
-            reduction.add(start, block, sums);
+            reduction.add(start, block, before, sums);
         }
     }
 }

@@ -12,7 +12,7 @@ use self::{
     reduction::Reduction,
 };
 use super::{Element, View, Workspace, parallel::for_each_chunk, strided::Strided};
-use crate::bounds::partial_sums;
+use crate::bounds::{partial_sums, separate_sums};
 
 /// Elements per block: a few blocks fit into the L1 cache.
 const BLOCK: usize = 1 << 11;
@@ -52,13 +52,23 @@ pub(crate) fn fused_sum<T: Element>(
     let (elements, kept) = (dims.iter().product::<usize>(), out.len());
     let (operands, reduction) = (strided(operands, dims), Reduction::new(dims, axes));
     let machine = &Machine::new(code, &operands);
-    let count = partial_sums(elements, kept);
-    // Ranges of about equal size.
-    let range = |i: usize| i * elements / count..(i + 1) * elements / count;
-    let mut partials = work.zeros::<f64>(count * kept);
-    for_each_chunk(&mut partials, kept.max(1), &|i, sums| {
-        arch().dispatch(Sums { machine, range: range(i), reduction: &reduction, sums });
-    });
+    let mut partials = work.zeros::<f64>(partial_sums(dims, axes) * kept);
+    if let Some(rows) = separate_sums(dims, axes) {
+        let [terms, sums_of_row] = [elements, kept].map(|count| count / rows);
+        let together = CHUNK.div_ceil(terms.max(1));
+        for_each_chunk(&mut partials, (together * sums_of_row).max(1), &|i, sums| {
+            let (first, count) = (i * together, sums.len() / sums_of_row);
+            let (range, before) = (first * terms..(first + count) * terms, first * sums_of_row);
+            arch().dispatch(Sums { machine, range, reduction: &reduction, before, sums });
+        });
+    } else {
+        let count = partials.len() / kept.max(1);
+        // Ranges of about equal size.
+        let range = |i: usize| i * elements / count..(i + 1) * elements / count;
+        for_each_chunk(&mut partials, kept.max(1), &|i, sums| {
+            arch().dispatch(Sums { machine, range: range(i), reduction: &reduction, before: 0, sums });
+        });
+    }
     for (i, out) in out.iter_mut().enumerate() {
         *out = T::from_f64(partials.iter().skip(i).step_by(kept).sum());
     }
@@ -144,6 +154,22 @@ mod tests {
         Ok(())
     }
 
+    /// Enough rows that each task computes some of the sums alone.
+    #[test]
+    fn sums_of_many_rows_agree_with_candle() -> Result<()> {
+        let x = Tensor::randn(0.0_f64, 1.0, (70, 3, 5, 211), &Device::Cpu)?;
+        let stored = Stored::<f64>::of(&x)?;
+        for axes in [&[3][..], &[2], &[2, 3], &[1, 3], &[1]] {
+            let expected = x.sum_keepdim(axes)?;
+            let found = made(expected.dims(), |out| {
+                let view = &[stored.view()];
+                fused_sum(&[Operand(0)], view, (x.dims(), axes), out, &mut Workspace::on_heap());
+            })?;
+            assert!(largest(&(found - expected)?)? < 1e-12, "axes {axes:?}");
+        }
+        Ok(())
+    }
+
     #[test]
     fn large_sums_are_the_same_on_any_number_of_threads() -> Result<()> {
         let x = Tensor::randn(0.0_f32, 1.0, (40, 16, 1000), &Device::Cpu)?;
@@ -156,7 +182,7 @@ mod tests {
             });
             Ok(sum)
         };
-        for axes in [&[0, 2][..], &[0], &[1, 2], &[0, 1, 2]] {
+        for axes in [&[0, 2][..], &[0], &[1, 2], &[2], &[0, 1, 2]] {
             assert_eq!(sum(1, axes)?, sum(3, axes)?);
             let expected = x.to_dtype(candle_core::DType::F64)?.sum_keepdim(axes)?.flatten_all()?;
             for (found, expected) in sum(2, axes)?.into_iter().zip(expected.to_vec1::<f64>()?) {

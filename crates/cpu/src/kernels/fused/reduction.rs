@@ -1,7 +1,5 @@
 //! Sums over some axes of an array that is given block by block.
 
-use candle_core::WithDType;
-
 use crate::kernels::Element;
 
 /// The kept and the summed axes of an array.
@@ -29,21 +27,22 @@ impl Reduction {
         Self { axes: merged }
     }
 
-    /// Adds the elements of `block`, which starts at element `start`, to `sums`.
+    /// Adds the elements of `block`, which starts at element `start`, to `sums`, which are those
+    /// after the first `before` of all sums.
     #[inline(always)]
-    pub fn add<T: Element>(&self, start: usize, mut block: &[T], sums: &mut [f64]) {
+    pub fn add<T: Element>(&self, start: usize, mut block: &[T], before: usize, sums: &mut [f64]) {
         let Some(&(size, kept)) = self.axes.last() else { return };
         let (mut row, mut column) = (start / size, start % size);
         while !block.is_empty() {
             let (run, rest) = block.split_at(block.len().min(size - column));
             let first = self.row(row);
             if kept {
-                let sums = &mut sums[first * size + column..][..run.len()];
+                let sums = &mut sums[first * size + column - before..][..run.len()];
                 for (sum, x) in sums.iter_mut().zip(run) {
-                    *sum += WithDType::to_f64(*x);
+                    *sum += x.wide();
                 }
             } else {
-                sums[first] += lane_sum(run);
+                sums[first - before] += lane_sum(run);
             }
             (row, column, block) = (row + 1, 0, rest);
         }
@@ -67,14 +66,33 @@ impl Reduction {
 /// Σ x in interleaved partial sums, which vectorise and round less than one running sum.
 #[inline(always)]
 fn lane_sum<T: Element>(x: &[T]) -> f64 {
-    const LANES: usize = 32;
+    const LANES: usize = 16;
     let mut lanes = [T::zero(); LANES];
     let chunks = x.chunks_exact(LANES);
-    let rest: f64 = chunks.remainder().iter().map(|x| WithDType::to_f64(*x)).sum();
+    let rest: f64 = chunks.remainder().iter().map(|x| x.wide()).sum();
     for chunk in chunks {
         for (lane, x) in lanes.iter_mut().zip(chunk) {
             *lane += *x;
         }
     }
-    lanes.into_iter().map(WithDType::to_f64).sum::<f64>() + rest
+    // In pairs: in one running sum, each addition would wait for the one before.
+    let mut sums = [0.0; LANES];
+    for (sum, lane) in sums.iter_mut().zip(lanes) {
+        *sum = lane.wide();
+    }
+    let sums: [f64; 8] = pairs(&sums);
+    let sums: [f64; 4] = pairs(&sums);
+    let [a, b]: [f64; 2] = pairs(&sums);
+    a + b + rest
+}
+
+/// The sums of each element of the first half and its counterpart in the second half.
+#[inline(always)]
+fn pairs<const N: usize>(x: &[f64]) -> [f64; N] {
+    let mut sums = [0.0; N];
+    let (left, right) = x.split_at(N);
+    for ((sum, left), right) in sums.iter_mut().zip(left).zip(right) {
+        *sum = left + right;
+    }
+    sums
 }

@@ -141,12 +141,13 @@ impl<T: Element> Round<'_, T> {
                     layout: Layout::Rows(g.patch()),
                 };
                 let data = &images[first * self.step + column..];
-                self.arch.dispatch(Product {
+                Product {
                     depth: g.patch(),
                     left,
                     panel: Panel { data, steps: Steps::Table(&self.taps), width },
                     out: Out { data: out, steps: Steps::Even(width), accumulate },
-                });
+                }
+                .run(self.arch);
             }
         }
     }

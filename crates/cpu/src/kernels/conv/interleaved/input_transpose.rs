@@ -81,12 +81,13 @@ fn products<T: Element>(
             for (i, position) in padded.positions.iter().enumerate() {
                 let first = (i * g.out_channels + group * padded.out_channels()) * step;
                 let out = &mut image[position * step + column..];
-                arch.dispatch(Product {
+                Product {
                     depth: padded.out_channels(),
                     left,
                     panel: Panel { data: &outputs[first + column..], steps: Steps::Even(step), width },
                     out: Out { data: out, steps: Steps::Table(&places), accumulate: true },
-                });
+                }
+                .run(arch);
             }
         }
     });

@@ -98,12 +98,13 @@ pub(super) fn interleave_images<T: Element>(arch: Arch, padded: &PaddedPositions
         }
         let first = g.padding * padded.width + g.padding;
         let from = &x[channel * g.height * g.width..];
-        arch.dispatch(Transposes {
+        Transposes {
             count,
             sizes: [samples, columns],
             from: Matrices { data: from, stride: image, step: g.width },
             to: Matrices { data: &mut out[first * step..], stride: step, step: padded.width * step },
-        });
+        }
+        .run(arch);
     });
 }
 
@@ -118,12 +119,13 @@ pub(super) fn separate_images<T: Element>(arch: Arch, padded: &PaddedPositions, 
             let first = (channel * padded.height + g.padding) * padded.width + g.padding;
             let from = &x[first * step + block * BLOCK..];
             let to = &mut out[channel * g.height * g.width..];
-            arch.dispatch(Transposes {
+            Transposes {
                 count,
                 sizes: [columns, samples],
                 from: Matrices { data: from, stride: step, step: padded.width * step },
                 to: Matrices { data: to, stride: image, step: g.width },
-            });
+            }
+            .run(arch);
         }
     });
 }
@@ -152,10 +154,11 @@ pub(super) fn interleave_positions<T: Element>(
     let (g, image) = (&padded.g, padded.g.out_image());
     let (samples, step) = (y.len() / image, Widths::new::<T>(arch).whole(y.len() / image));
     clear_empty_lanes(out, step, samples);
-    arch.dispatch(Transposes {
+    Transposes {
         count: g.out_channels,
         sizes: [samples, positions.len()],
         from: Matrices { data: &y[positions.start..], stride: image, step: padded.positions.len() },
         to: Matrices { data: out, stride: g.out_channels * step, step },
-    });
+    }
+    .run(arch);
 }

@@ -77,12 +77,13 @@ fn one_round<T: Element>(
     let (total, others) = sums.split_at_mut(count);
     others.chunks(count.max(1)).for_each(|more| add_onto(total, more));
     for (sums, out) in total.chunks(g.patch() * step).zip(out.chunks_mut(g.group_weight())) {
-        arch.dispatch(Transposes {
+        Transposes {
             count: 1,
             sizes: [g.patch(), padded.out_channels()],
             from: Matrices { data: sums, stride: step, step: 0 },
             to: Matrices { data: out, stride: g.patch(), step: 0 },
-        });
+        }
+        .run(arch);
     }
 }
 
@@ -112,12 +113,13 @@ fn add_samples<T: Element>(
         };
         for group in 0..g.groups {
             let y = &y[sample * g.out_image() + group * g.group_out()..][..g.group_out()];
-            arch.dispatch(Transposes {
+            Transposes {
                 count: 1,
                 sizes: [rows, positions],
                 from: Matrices { data: y, stride: positions, step: 0 },
                 to: Matrices { data: &mut *outputs, stride: step, step: 0 },
-            });
+            }
+            .run(arch);
             let left = Left {
                 data: &x[group * padded.channels() * padded.plane()..],
                 rows: g.patch(),
@@ -125,12 +127,13 @@ fn add_samples<T: Element>(
             };
             let sums = &mut sums[group * g.patch() * step..][..g.patch() * step];
             for (column, width) in widths.panels(rows) {
-                arch.dispatch(Product {
+                Product {
                     depth: positions,
                     left,
                     panel: Panel { data: &outputs[column..], steps: Steps::Even(step), width },
                     out: Out { data: &mut sums[column..], steps: Steps::Even(step), accumulate: true },
-                });
+                }
+                .run(arch);
             }
         }
     }

@@ -125,7 +125,7 @@ impl<T: Element> Task<'_, '_, T> {
         for (i, column) in (0..width).step_by(filters.width()).enumerate() {
             for point in 0..POINTS {
                 let data = &transformed[point * tiles * depth..][..tiles * depth];
-                simd.vectorize(Product {
+                Product {
                     depth: self.sides.inner,
                     left: Left { data, rows: tiles, layout: Layout::Rows(depth) },
                     panel: Panel {
@@ -138,7 +138,8 @@ impl<T: Element> Task<'_, '_, T> {
                         steps: Steps::Even(width),
                         accumulate,
                     },
-                });
+                }
+                .run_with(simd);
             }
         }
     }

@@ -112,12 +112,13 @@ impl<T: Element> Operands<'_, T> {
             let sums = &mut sums[point * outer * inner..][..outer * inner];
             for column in (0..inner).step_by(panel::columns::<T, S>()) {
                 let panel = panel::columns::<T, S>().min(inner - column);
-                simd.vectorize(Product {
+                Product {
                     depth,
                     left: Left { data: outputs, rows: outer, layout: Layout::Columns(width) },
                     panel: Panel { data: &tiles[column..], steps: Steps::Even(inner), width: panel },
                     out: Out { data: &mut sums[column..], steps: Steps::Even(inner), accumulate },
-                });
+                }
+                .run_with(simd);
             }
         }
     }
