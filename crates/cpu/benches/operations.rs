@@ -144,6 +144,25 @@ fn dots() {
     }
 }
 
+/// Products of a GPT's linear layers on 1024 tokens: forward, of the input and of the weight, as
+/// (m, k, n).
+const TOKENS: [[usize; 2]; 4] = [[256, 1024], [1024, 256], [256, 768], [256, 256]];
+
+fn linear_layers() {
+    for [inputs, outputs] in TOKENS {
+        let (x, w, y) = ([1024, inputs], [outputs, inputs], [1024, outputs]);
+        let (name, flops) = (format!("{inputs}->{outputs}"), 2 * 1024 * inputs * outputs);
+        let contract = |sides: [[usize; 2]; 2], pair: [usize; 2], kind: &str| {
+            Case::new(&[&sides[0], &sides[1]]).bench(kind, &name, flops, |graph, x| {
+                graph.matmul(x[0], x[1], MatMul { batch: vec![], contract: vec![pair] })
+            });
+        };
+        contract([x, w], [1, 1], "linear");
+        contract([y, w], [1, 0], "linear, of the input");
+        contract([y, x], [0, 0], "linear, of the weight");
+    }
+}
+
 /// Products of all heads of attention, with shapes and the contracted axes: queries and keys,
 /// weights and values, and their transposes.
 const ATTENTION: [(&str, [usize; 4], [usize; 4], [usize; 2]); 4] = [
@@ -227,6 +246,7 @@ fn images() {
 fn main() {
     convolutions();
     dots();
+    linear_layers();
     attention();
     tokens();
     images();
