@@ -144,8 +144,7 @@ fn dots() {
     }
 }
 
-/// Products of a GPT's linear layers on 1024 tokens: forward, of the input and of the weight, as
-/// (m, k, n).
+/// Inputs and outputs of a GPT's linear layers on 1024 tokens.
 const TOKENS: [[usize; 2]; 4] = [[256, 1024], [1024, 256], [256, 768], [256, 256]];
 
 fn linear_layers() {
@@ -163,9 +162,11 @@ fn linear_layers() {
     }
 }
 
-/// Products of all heads of attention, with shapes and the contracted axes: queries and keys,
-/// weights and values, and their transposes.
-const ATTENTION: [(&str, [usize; 4], [usize; 4], [usize; 2]); 4] = [
+/// A name, two operands and the axis of each that is summed.
+type Heads = (&'static str, [usize; 4], [usize; 4], [usize; 2]);
+
+/// Products of all heads of attention: queries and keys, weights and values, and their transposes.
+const ATTENTION: [Heads; 4] = [
     ("128x32 by 32x128", [8, 8, 128, 32], [8, 8, 128, 32], [3, 3]),
     ("128x128 by 128x32", [8, 8, 128, 128], [8, 8, 128, 32], [3, 2]),
     ("128x128 (turned) by 128x32", [8, 8, 128, 128], [8, 8, 128, 32], [2, 2]),
