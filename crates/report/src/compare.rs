@@ -57,7 +57,7 @@ fn names(directories: &[PathBuf]) -> Result<Vec<String>> {
 
 /// The path from the page to a directory; `None` if it needs more than `..` and plain names.
 fn link(directory: &Path, out: &Path) -> Option<String> {
-    let (directory, parent) = (directory.canonicalize().ok()?, out.canonicalize().ok()?);
+    let (directory, parent) = (resolved(directory)?, resolved(out)?);
     let shared = directory.components().zip(parent.components()).take_while(|(a, b)| a == b).count();
     let up = parent.components().skip(shared).map(|_| "..".to_owned());
     let down =
@@ -65,6 +65,12 @@ fn link(directory: &Path, out: &Path) -> Option<String> {
     let path: Vec<String> = up.chain(down).collect();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.~=,+".contains(c);
     path.iter().all(|part| part.chars().all(plain)).then(|| path.join("/"))
+}
+
+/// The full path of a folder that may not be there yet.
+fn resolved(folder: &Path) -> Option<PathBuf> {
+    let above = || folder.parent().map(|above| if above == Path::new("") { Path::new(".") } else { above });
+    folder.canonicalize().ok().or_else(|| Some(resolved(above()?)?.join(folder.file_name()?)))
 }
 
 /// The results of several directories as if of one experiment.
@@ -105,5 +111,35 @@ impl Comparison {
         self.notes.set.extend(notes.set.iter().map(|change| format!("{name}: {change}")));
         self.notes.runs.extend(notes.runs);
         self.experiments.push((name.to_owned(), experiment));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{link, names};
+
+    #[test]
+    fn a_page_that_is_not_there_yet_links_to_its_results() {
+        let root = tempfile::tempdir().unwrap();
+        let results = root.path().join("runs/a");
+        fs::create_dir_all(&results).unwrap();
+        assert_eq!(link(&results, &root.path().join("new")).unwrap(), "../runs/a");
+        assert_eq!(link(&results, &root.path().join("runs/deep/new")).unwrap(), "../../a");
+        let odd = root.path().join("runs/a b");
+        fs::create_dir_all(&odd).unwrap();
+        assert_eq!(link(&odd, root.path()), None);
+    }
+
+    #[test]
+    fn folders_are_named_by_their_ends_unless_these_are_alike() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = ["x/a", "y/a", "y/b"].map(|folder| root.path().join(folder));
+        folders.iter().for_each(|folder| fs::create_dir_all(folder).unwrap());
+        assert_eq!(names(&folders[1..]).unwrap(), ["a", "b"]);
+        assert_eq!(names(&folders[..2]).unwrap(), [0, 1].map(|i| folders[i].display().to_string()));
+        let twice = [folders[0].clone(), root.path().join("y/../x/a")];
+        assert!(names(&twice).unwrap_err().to_string().contains("given twice"));
     }
 }
