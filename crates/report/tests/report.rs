@@ -212,7 +212,7 @@ fn intervals_are_students_and_an_unknown_error_is_called_unknown() {
         assert!(page.contains("95 % interval"));
     }
     let page = page_with(1, None);
-    assert!(page.contains("275.6 ± ?") && page.contains("one probe has no standard error"));
+    assert!(page.contains("275.6 ± ?") && page.contains("one random vector has no standard error"));
 }
 
 /// An estimator of a single number gives no eigenvalues, hence neither a density nor a largest one.

@@ -204,7 +204,7 @@ fn of_largest(mean: &Number, record: &ProbeRecord, variant: &Variant) -> String 
 fn of_trace(record: &ProbeRecord, trace: &Measured) -> String {
     let how = if record.exact { "exact, by" } else { "estimated by" };
     let unknown = match trace.mean.error {
-        Uncertainty::Unknown => "; one probe has no standard error",
+        Uncertainty::Unknown => "; one random vector has no standard error",
         _ => "",
     };
     format!("epoch {}; {how} {}{unknown}", trace.epoch, record.estimator)

@@ -129,7 +129,7 @@ pub fn step(subject: &Subject) -> Result<Task<'_>> {
     let (peer, wanted) = wanted(subject)?;
     let (estimator, spread) = cheapest(subject, wanted)?;
     eprintln!(
-        "trace {:.3}: {} probes of Hutchinson's estimate have a standard error of {:.1} %, one draw per sample of {} samples {:.1} %",
+        "trace {:.3}: {} random vectors of Hutchinson's estimate have a standard error of {:.1} %, one draw per sample of {} samples {:.1} %",
         peer.mean,
         subject.probes(),
         100.0 * wanted / peer.mean,
@@ -160,7 +160,7 @@ pub fn report(model: &Model, subject: &Subject) -> Result<()> {
     };
     let gradient = time(super::work::Work::Gradient.prepare(subject)?)?;
     crate::print(format_args!(
-        "{}: trace {:.4}; {} probes of Hutchinson's estimate have a standard error of {:.1} %; gradient alone {}",
+        "{}: trace {:.4}; {} random vectors of Hutchinson's estimate have a standard error of {:.1} %; gradient alone {}",
         model.name,
         hutchinson.mean,
         subject.probes(),
