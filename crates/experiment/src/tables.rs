@@ -86,8 +86,11 @@ fn whole<T: TryInto<i64>>(number: T) -> Option<i64> {
     number.try_into().ok()
 }
 
+/// Reads a number of a spectrum.
+type Reader<T> = fn(&ProbeRecord) -> Option<T>;
+
 /// The whole numbers of a spectrum.
-const WHOLE: [(&str, fn(&ProbeRecord) -> Option<usize>); 5] = [
+const WHOLE: [(&str, Reader<usize>); 5] = [
     ("samples", |probe| probe.samples),
     ("dimension", |probe| Some(probe.dimension)),
     ("listed", |probe| Some(probe.eigenvalues.len())),
@@ -96,7 +99,7 @@ const WHOLE: [(&str, fn(&ProbeRecord) -> Option<usize>); 5] = [
 ];
 
 /// The other numbers of a spectrum.
-const NUMBERS: [(&str, fn(&ProbeRecord) -> Option<f64>); 15] = [
+const NUMBERS: [(&str, Reader<f64>); 15] = [
     ("trace", |probe| Some(probe.trace)),
     ("trace_stderr", |probe| probe.trace_stderr),
     ("lambda_max", |probe| probe.lambda_max),
