@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(suggestion("SGD", "optimizers", &known), "write `sgd`");
         assert_eq!(suggestion("batchsize", "keys", &["epochs", "batch_size"]), "write `batch_size`");
         let list = "known optimizers: adam, adamw, sgd";
-        assert_eq!(suggestion("sdg", "optimizers", &known), format!("did you mean `sgd`?\n{list}"));
+        assert_eq!(suggestion("sgdm", "optimizers", &known), format!("did you mean `sgd`?\n{list}"));
         assert_eq!(suggestion("lion", "optimizers", &known), list);
         assert_eq!(suggestion("x", "keys", &[""; 0]), "there are no keys here");
     }
