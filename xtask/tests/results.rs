@@ -1,6 +1,6 @@
 //! `results.json`: its schema, its description, and the files beside it.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod common;
 
