@@ -62,7 +62,8 @@ fn a_network_of_a_file_is_verified() {
     };
     let output = verify(&["--tolerance", "1e-9"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(String::from_utf8_lossy(&output.stdout).matches("relative error").count(), 5);
+    // Of five results, and of the verdict.
+    assert_eq!(String::from_utf8_lossy(&output.stdout).matches("relative error").count(), 6);
     assert_eq!(verify(&["--tolerance", "0"]).status.code(), Some(1));
     for tolerance in ["nan", "-1", "small"] {
         assert_eq!(verify(&["--tolerance", tolerance]).status.code(), Some(2), "{tolerance}");
