@@ -57,7 +57,8 @@ fn all(kinds: &[Kind]) -> String {
         lines.push(plural(kind.name));
         lines.extend(indented(&names.join(", "), "    "));
     }
-    let example = "`cargo xtask list dataset` says what each set is, `cargo xtask list dataset cifar-10` its keys.";
+    let example =
+        "`cargo xtask list dataset` says what each set is, `cargo xtask list dataset cifar-10` its keys.";
     format!("{}\n\n{example}", lines.join("\n"))
 }
 
