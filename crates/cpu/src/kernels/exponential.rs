@@ -1,9 +1,9 @@
 //! The exponential and functions that are made of it, on the machine's vector instructions.
 //!
-//! The compiler vectorises these loops, since there are no branches and no calls. They neither fuse
-//! multiplications with additions nor depend on the number of lanes, so that the bits are the same
-//! for all vector instructions. Numbers of type f32 are evaluated in f64: what is seen of the error
-//! is the rounding to f32.
+//! The compiler vectorises these loops, because they have no branches and no calls. Results are
+//! bitwise the same for all vector instructions: multiplications and additions are not fused, and
+//! nothing depends on the number of lanes. Numbers of type f32 are evaluated in f64, so that
+//! rounding to f32 is the only error of note.
 
 use std::{
     f64::consts::{FRAC_1_SQRT_2, LOG2_E},
@@ -129,7 +129,8 @@ const fn reciprocal_factorials<const N: usize>() -> [f64; N] {
 impl Transcendental for Exp {
     #[inline(always)]
     fn at<T: Accuracy>(x: f64) -> f64 {
-        // Masked entries underflow: machines are slow on subnormal numbers, so these are not met.
+        // Many entries are masked and underflow. Subnormal numbers are slow, so 0 takes their place
+        // until the end.
         let underflows = x < T::UNDERFLOW;
         let (n, e) = reduced::<T>(limited(if underflows { 0.0 } else { x }, -746.0, 710.0));
         // In two factors, neither of which overflows.
