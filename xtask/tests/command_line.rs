@@ -124,7 +124,7 @@ fn every_mistake_is_one_clear_error_and_leaves_nothing() {
             &["knows no classes"],
         ),
         (&["check", "small.toml", "--set", "device=gpu"], 2, &["\"gpu\" is not known", "\"cuda:0\""]),
-        (&["check", "small.toml", "--set", "tf32=true"], 2, &["TF32 is a type of GPUs", "cuda:0"]),
+        (&["check", "small.toml", "--set", "tf32=true"], 2, &["TF32 needs a GPU", "cuda:0"]),
         (&["check", "small.toml", "--set", "memory=1KiB"], 2, &["1.0 KiB are allowed", "raise `memory`"]),
         (&["reproduce", "small.toml", "--set", "train.epochs=1000000000000"], 2, &["use at most 1000000"]),
         (&["list", "estimater"], 2, &["did you mean `estimator`?"]),
@@ -174,7 +174,7 @@ fn what_there_is_can_be_seen() {
         (
             &["list", "groups", "small.toml"],
             &[
-                "probe 1: on 12 examples",
+                "probe 1: on 12 samples",
                 "0.weight [5, 2], 0.bias [5]",
                 "not proved: matmul in 2 multiplies values that depend on the group",
                 "affine: where it is proved",
@@ -186,14 +186,14 @@ fn what_there_is_can_be_seen() {
                 "33 parameters",
                 "0.weight (10)",
                 "after epochs 0, 2",
-                "on 12 training examples, 4 of each class, drawn at random, in f32",
+                "on 12 training samples, 4 of each class, drawn at random, in f32",
                 "loss: cross-entropy",
                 "run (seed 3): data: ",
                 "training: 2 epochs of 3 steps, batch size 8",
                 "optimizer: SGD, learning rate 0.1, momentum 0.9",
                 "0.weight (10), 2.weight (15): 6 spectra, 116 products",
                 "time: about ",
-                "operations, of which this machine does",
+                "per second on this machine",
             ],
         ),
         (
@@ -322,7 +322,7 @@ fn what_no_memory_holds_is_refused_before_it_is_allocated() {
             image,
             &[
                 "evaluating `sequential` would take more",
-                "what `2` gives for each of 20 examples",
+                "the output of `2` for each of 20 samples",
                 "[1, 1001, 500001001]",
             ],
         ),

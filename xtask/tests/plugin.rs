@@ -91,7 +91,7 @@ fn the_example_obeys_its_laws_and_runs() {
     let found: serde_json::Value = serde_json::from_str(&found).unwrap();
     let probes = found["runs"][0]["probes"].as_array().unwrap();
     let of = |estimator: &str| probes.iter().filter(|probe| probe["estimator"] == estimator).count();
-    // Two layers and the whole network, before and after training.
+    // Two layers and the full network, before and after training.
     assert_eq!((of("gram"), of("two-atoms")), (4, 2), "{found:#}");
     assert!(!found["runs"][0]["distances"].as_array().unwrap().is_empty());
     let output = run(binary, &folder, &["list", "estimator", "two-atoms"]);

@@ -118,7 +118,7 @@ fn batches_are_measured_one_by_one_and_shown_by_their_spread() {
     let page = fs::read_to_string(folder.path().join("runs/small/report.html")).unwrap();
     assert!(
         page.contains("Spread over batches")
-            && page.contains("3 batches of 4 training examples drawn at random")
+            && page.contains("3 batches of 4 training samples drawn at random")
     );
     // Claims are about the mean over batches, with its standard error.
     let mean = |epoch| at(epoch, "full").iter().map(|p| p["trace"].as_f64().unwrap()).sum::<f64>() / 3.0;
@@ -133,7 +133,7 @@ fn batches_are_measured_one_by_one_and_shown_by_their_spread() {
     let output = xtask(folder.path(), &["check", "small.toml", "--set", "probe.batches=5"]);
     let stderr = words(&output);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
-    assert!(stderr.contains("5 disjoint batches of 4 examples are 20"), "{stderr}");
+    assert!(stderr.contains("5 disjoint batches of 4 samples are 20"), "{stderr}");
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn an_encoding_is_called_by_its_name() {
     assert!(stderr.contains("not text in UTF-8: the byte at 10"), "{stderr}");
 }
 
-/// In a ReLU network affinity is proved for each tensor but not for the whole network; the trace of
+/// In a ReLU network affinity is proved for each tensor but not for the full network; the trace of
 /// the whole Hessian is exact nevertheless.
 #[test]
 fn the_trace_of_a_whole_network_of_relus_is_exact() {

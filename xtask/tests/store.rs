@@ -244,7 +244,7 @@ fn what_is_kept_and_damaged_is_named_and_made_again() {
         damage(&kept(here)[0]);
         fs::write(here.join("small.toml"), format!("{EXPERIMENT}{}", SLOW.replace("1000000", "3"))).unwrap();
         let text = says(here, &["reproduce", "small.toml"], 0);
-        assert!(text.contains(problem) && text.contains("the run is made again"), "no {problem:?} in {text}");
+        assert!(text.contains(problem) && text.contains("the run is repeated"), "no {problem:?} in {text}");
         assert!(!text.contains("finished earlier"), "{text}");
         assert_eq!(numbers(&here.join("runs/small")), numbers(&whole.path().join("runs/small")));
         assert_eq!(names(&here.join("runs")), ["small"]);

@@ -12,7 +12,7 @@ use crate::{
 /// The quantities compared with the trace.
 const QUANTITIES: [Quantity; 3] = [Quantity::TestAccuracy, Quantity::TestLoss, Quantity::GeneralisationGap];
 
-/// A quantity of training against the whole network's trace, both after the last epoch.
+/// A quantity of training against the full network's trace, both after the last epoch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgainstTrace {
     /// The curvature whose trace is used.

@@ -1,4 +1,4 @@
-//! Which layers are most similar to the whole network: distances by normalised depth.
+//! Which layers are most similar to the full network: distances by normalised depth.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ pub(crate) const FULL: &str = "full";
 /// The maximum number of a layer's rivals that are listed by name.
 const NAMED: usize = 3;
 
-/// The distances of a run's layers to the whole network, at an epoch or summed over epochs.
+/// The distances of a run's layers to the full network, at an epoch or summed over epochs.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Profile {
     /// (layer, distance) in the order of depth; at least one.
@@ -52,18 +52,19 @@ impl Profile {
         let ours = |d: &&DistanceRecord| d.metric == metric && d.curvature == curvature;
         let records: Vec<_> =
             run.distances.iter().filter(ours).filter_map(|d| Some((layer(d)?, d))).collect();
-        let mut moments = complete(&records);
+        let mut measurements = complete(&records);
         let last = match when {
             When::All => None,
-            When::Last => moments.last().map(|(epoch, _)| *epoch),
+            When::Last => measurements.last().map(|(epoch, _)| *epoch),
             When::Best => {
                 let best = best(&run.training).ok_or("without a test split there is no best epoch")?.epoch;
-                moments.retain(|(epoch, _)| *epoch <= best);
-                moments.last().map(|(epoch, _)| *epoch)
+                measurements.retain(|(epoch, _)| *epoch <= best);
+                measurements.last().map(|(epoch, _)| *epoch)
             }
         };
-        moments.retain(|(epoch, _)| last.is_none_or(|last| *epoch == last));
-        let Some(layers) = summed(&records, &moments, |d| Some(d.value)).filter(|_| !moments.is_empty())
+        measurements.retain(|(epoch, _)| last.is_none_or(|last| *epoch == last));
+        let Some(layers) =
+            summed(&records, &measurements, |d| Some(d.value)).filter(|_| !measurements.is_empty())
         else {
             return Err(format!("no {metric} distances between spectra of the {curvature} were measured"));
         };
@@ -73,11 +74,11 @@ impl Profile {
         let bandwidths =
             records.first().and_then(|(_, d)| d.band.as_ref()).map_or(&[][..], |b| &b.bandwidths);
         let at = |&bandwidth: &f64| {
-            let values = summed(&records, &moments, |d| at(d, bandwidth))?;
+            let values = summed(&records, &measurements, |d| at(d, bandwidth))?;
             Some((bandwidth, values.into_iter().map(|(_, value)| value).collect()))
         };
         let band = bandwidths.iter().filter_map(at).collect();
-        let errors = Errors::of(&records, &moments);
+        let errors = Errors::of(&records, &measurements);
         Ok(Self { layers, band, errors })
     }
 
@@ -235,11 +236,13 @@ impl Errors {
         }
     }
 
-    /// The errors of sums over moments: a random vector is left out at all moments at once, since
-    /// each moment uses the same vectors.
-    fn of(records: &[(&str, &DistanceRecord)], moments: &BTreeSet<Moment>) -> Self {
-        let mut used =
-            records.iter().map(|(_, record)| record).filter(|record| moments.contains(&moment(record)));
+    /// The errors of sums over measurements: a random vector is left out at all measurements at once, since
+    /// each measurement uses the same vectors.
+    fn of(records: &[(&str, &DistanceRecord)], measurements: &BTreeSet<Measurement>) -> Self {
+        let mut used = records
+            .iter()
+            .map(|(_, record)| record)
+            .filter(|record| measurements.contains(&measurement(record)));
         let mut parts = None;
         let fits = |record: &&DistanceRecord| match (record.stderr, record.left_out.len()) {
             (None, _) => false,
@@ -252,7 +255,7 @@ impl Errors {
         let Some(parts) = parts else { return Self::Exact };
         let without = |part| {
             let value = |record: &DistanceRecord| Some(*record.left_out.get(part).unwrap_or(&record.value));
-            let layers = summed(records, moments, value)?;
+            let layers = summed(records, measurements, value)?;
             Some(layers.into_iter().map(|(_, value)| value).collect())
         };
         (0..parts).map(without).collect::<Option<_>>().map_or(Self::Unknown, Self::LeftOut)
@@ -276,13 +279,13 @@ fn at(record: &DistanceRecord, bandwidth: f64) -> Option<f64> {
 /// batches; `None` if there are no layers or a value is missing.
 fn summed(
     records: &[(&str, &DistanceRecord)],
-    moments: &BTreeSet<Moment>,
+    measurements: &BTreeSet<Measurement>,
     value: impl Fn(&DistanceRecord) -> Option<f64>,
 ) -> Option<Vec<(String, f64)>> {
-    let batches = |of: usize| moments.iter().filter(|(epoch, _)| *epoch == of).count() as f64;
+    let batches = |of: usize| measurements.iter().filter(|(epoch, _)| *epoch == of).count() as f64;
     let mut layers: Vec<(String, f64)> = Vec::new();
     for (layer, record) in records {
-        let counts = moments.contains(&moment(record));
+        let counts = measurements.contains(&measurement(record));
         let share = if counts { value(record)? / batches(record.epoch) } else { 0.0 };
         match layers.iter_mut().find(|(name, _)| name == layer) {
             Some((_, sum)) => *sum += share,
@@ -293,24 +296,24 @@ fn summed(
 }
 
 /// An epoch, and one of its batches if there are several.
-type Moment = (usize, Option<usize>);
+type Measurement = (usize, Option<usize>);
 
-fn moment(record: &DistanceRecord) -> Moment {
+fn measurement(record: &DistanceRecord) -> Measurement {
     (record.epoch, record.batch)
 }
 
-/// The moments at which every layer has a distance.
-fn complete(records: &[(&str, &DistanceRecord)]) -> BTreeSet<Moment> {
+/// The measurements at which every layer has a distance.
+fn complete(records: &[(&str, &DistanceRecord)]) -> BTreeSet<Measurement> {
     let layers: BTreeSet<&str> = records.iter().map(|record| record.0).collect();
-    let mut measured = BTreeMap::<Moment, BTreeSet<&str>>::new();
+    let mut measured = BTreeMap::<Measurement, BTreeSet<&str>>::new();
     for (layer, record) in records {
-        measured.entry(moment(record)).or_default().insert(layer);
+        measured.entry(measurement(record)).or_default().insert(layer);
     }
     let all = measured.into_iter().filter(|(_, found)| found.len() == layers.len());
-    all.map(|(moment, _)| moment).collect()
+    all.map(|(measurement, _)| measurement).collect()
 }
 
-/// The layer, if exactly one of the two groups is the whole network.
+/// The layer, if exactly one of the two groups is the full network.
 fn layer(distance: &DistanceRecord) -> Option<&str> {
     match (distance.left.as_str(), distance.right.as_str()) {
         (FULL, FULL) => None,

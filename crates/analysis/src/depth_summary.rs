@@ -12,8 +12,8 @@ use crate::{
 /// The metrics: the Wasserstein distance, the paper's other distance, and what the published code
 /// computes.
 pub const METRICS: [&str; 3] = ["wasserstein", "kl", "wasserstein-density-values"];
-/// The moments: summed over the epochs, and at the best epoch.
-pub const MOMENTS: [When; 2] = [When::All, When::Best];
+/// The times: summed over the epochs, and at the best epoch.
+pub const TIMES: [When; 2] = [When::All, When::Best];
 /// The number of steps of the depth grid on which means are computed.
 const STEPS: usize = 40;
 
@@ -26,7 +26,7 @@ pub struct Entry {
     pub curvature: String,
     /// Whether the spectra of all layers are exact.
     pub exact: bool,
-    /// The profiles in the order of [`METRICS`], then [`MOMENTS`].
+    /// The profiles in the order of [`METRICS`], then [`TIMES`].
     profiles: Vec<Profile>,
 }
 
@@ -46,7 +46,7 @@ impl Entry {
             for curvature in curvatures(&runs) {
                 let runs: Vec<&Run> =
                     runs.iter().copied().filter(|run| !run.misses(curvature, None)).collect();
-                let keys = METRICS.iter().flat_map(|metric| MOMENTS.map(|when| (*metric, when)));
+                let keys = METRICS.iter().flat_map(|metric| TIMES.map(|when| (*metric, when)));
                 let profiles = keys.map(|(metric, when)| relative(&runs, metric, curvature, when));
                 if let Some(profiles) = profiles.collect() {
                     let (name, exact) = (name.clone(), exact(&runs, curvature));
@@ -57,11 +57,11 @@ impl Entry {
         entries
     }
 
-    /// The distances of the layers by `METRICS[metric]` at `MOMENTS[moment]`, divided by the
+    /// The distances of the layers by `METRICS[metric]` at `TIMES[time]`, divided by the
     /// largest.
     #[must_use]
-    pub fn profile(&self, metric: usize, moment: usize) -> &Profile {
-        &self.profiles[metric * MOMENTS.len() + moment]
+    pub fn profile(&self, metric: usize, time: usize) -> &Profile {
+        &self.profiles[metric * TIMES.len() + time]
     }
 
     /// The probability that a random layer is in the middle half of the depth.
@@ -157,12 +157,11 @@ mod tests {
         let [entry] = Entry::all("lenet", &runs).try_into().unwrap();
         assert_eq!((entry.name.as_str(), entry.exact), ("lenet", false));
         for metric in 0..METRICS.len() {
-            let values =
-                |moment| entry.profile(metric, moment).layers.iter().map(|l| l.1).collect::<Vec<_>>();
+            let values = |time| entry.profile(metric, time).layers.iter().map(|l| l.1).collect::<Vec<_>>();
             assert_eq!(values(0), [1.0, 0.75, 0.375, 1.0, 1.0]);
             assert_eq!(values(1), [0.5, 0.125, 0.25, 1.0, 1.0]);
         }
-        let least = |moment| entry.profile(0, moment).depth(entry.profile(0, moment).least());
+        let least = |time| entry.profile(0, time).depth(entry.profile(0, time).least());
         assert_eq!((least(0), least(1)), (0.5, 0.25));
         assert_eq!(entry.chance(), 0.6);
     }
@@ -220,7 +219,7 @@ mod tests {
     fn exact_layers_are_told_from_estimated_ones() {
         let mut run = run(0, [FLAT; 3]);
         let estimated = |group| ProbeRecord { exact: false, ..probe(1, group, &[1.0]) };
-        // The whole network may be estimated.
+        // The full network may be estimated.
         run.probes = vec![estimated("full"), probe(1, "l0", &[1.0])];
         assert!(Entry::all("x", std::slice::from_ref(&run))[0].exact);
         run.probes.push(estimated("l1"));

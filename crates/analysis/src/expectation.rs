@@ -241,7 +241,7 @@ impl When {
 }
 
 impl Subject {
-    /// A quantity of the whole network after the last epoch.
+    /// A quantity of the full network after the last epoch.
     #[must_use]
     pub fn of_network(quantity: Quantity, curvature: &str) -> Self {
         Self {
@@ -260,7 +260,7 @@ impl Subject {
         let Self { group, curvature, metric, .. } = self;
         let name = self.quantity.name();
         let what = match self.quantity {
-            Quantity::Distance => format!("{metric} {name} to the whole network ({curvature})"),
+            Quantity::Distance => format!("{metric} {name} to the full network ({curvature})"),
             Quantity::Outliers if self.counting == Counting::Clusters => {
                 format!("{name} of {group} ({curvature}), by clusters")
             }

@@ -53,7 +53,7 @@ pub fn count(record: &ProbeRecord, classes: Option<usize>, how: Counting) -> Res
 
 fn not_converged(known: usize) -> String {
     format!(
-        "of the eigenvalues by which outliers are told, Lanczos has converged to the {known} largest alone: measure them with more steps, or with \
+        "Lanczos has converged to the {known} largest only, of the eigenvalues that decide the number of outliers: measure them with more steps, or with \
          \"gram\""
     )
 }

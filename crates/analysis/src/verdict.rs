@@ -171,7 +171,7 @@ fn in_the_middle(run: &Run, subject: &Subject) -> Finding {
     let mut words = format!("least at {}, depth {:.2}", profile.layers[least].0, profile.depth(least));
     let flips: Vec<String> = profile.flips().iter().map(|bandwidth| format!("{bandwidth:.3}")).collect();
     if !flips.is_empty() {
-        words += &format!("; flips at bandwidth {}", flips.join(", "));
+        words += &format!("; the answer changes at bandwidth {}", flips.join(", "));
     }
     words += &profile.in_doubt(least).map_or(String::new(), |doubt| format!(" ({doubt})"));
     if let (Some([first, last]), Some(next)) = (profile.middle_half(), profile.runner_up_in_words()) {

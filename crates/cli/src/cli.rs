@@ -26,7 +26,7 @@ pub enum Command {
         #[command(flatten)]
         overrides: Overrides,
     },
-    /// List everything that can be chosen by name; of one name its keys; or an experiment's groups
+    /// List everything that can be chosen by name, the keys of one name, or an experiment's groups
     List {
         /// dataset, architecture, layer (of sequential), loss, estimator, distance, regularizer,
         /// optimizer or schedule; or groups
@@ -42,14 +42,14 @@ pub enum Command {
     Bench(Bench),
     /// Write the report of a finished run again, or one report that compares several
     Report {
-        /// The folder of the results, as in runs/quickstart; of several, one page compares them
+        /// A folder of results, as in runs/quickstart; several are compared on one page
         #[arg(required = true, value_name = "RUN_DIR")]
         directories: Vec<PathBuf>,
         /// The folder for the page that compares [default: comparison]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
-    /// Show which data sets are on this machine; of one, where it is looked for and how to get it
+    /// Show which data sets are on this machine, or where one is searched for and how to get it
     Data {
         /// The data set's name, as in fashion-mnist; if none is given, all of them
         name: Option<String>,
@@ -67,7 +67,7 @@ pub enum Command {
     },
     /// Print the JSON schema of experiment files, for editors, or that of results.json
     Schema {
-        /// Of which file
+        /// The file
         #[arg(value_enum, default_value = "experiment")]
         of: Schema,
     },
@@ -103,7 +103,7 @@ pub struct Verify {
 }
 
 fn tolerance(text: &str) -> Result<f64, String> {
-    let number: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    let number: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
     if number >= 0.0 { Ok(number) } else { Err("it must be at least 0".to_owned()) }
 }
 
@@ -166,14 +166,14 @@ pub struct Reproduce {
 
 #[derive(Debug, Args)]
 pub struct Bench {
-    /// Models and works to measure, as in lenet or hvp; if none is given, all of them. Or studies:
-    /// accuracy, growth, traces
+    /// Models and kinds of work to measure, as in lenet or hvp; if none is given, all of them. Or
+    /// studies: accuracy, growth, traces
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Also write the results to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// A Python with PyTorch: measures the same works there, between our own runs
+    /// A Python with PyTorch, which measures the same work between our own runs
     #[arg(long, value_name = "PYTHON")]
     pub torch: Option<PathBuf>,
     /// The device: "cpu", "cuda:0" (an NVIDIA GPU by its number), or "cuda" (a free one)

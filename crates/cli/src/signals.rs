@@ -19,7 +19,7 @@ pub fn listen(display: &Display) {
     let mut signals = match too_large.and_then(|_| Signals::new([SIGINT, SIGTERM])) {
         Ok(signals) => signals,
         // Signals then end the process, which loses little.
-        Err(error) => return display.line(&format!("warning: signals are not heard ({error})")),
+        Err(error) => return display.line(&format!("warning: signals cannot be handled ({error})")),
     };
     let display = display.clone();
     std::thread::spawn(move || {
@@ -27,7 +27,7 @@ pub fn listen(display: &Display) {
             if display.interrupt().request() {
                 drop(emulate_default_handler(signal));
             } else {
-                display.line("stopping where nothing is lost; a second signal ends at once");
+                display.line("stopping after the current step or product; a second signal stops at once");
             }
         }
     });

@@ -62,7 +62,7 @@ impl Error {
             Self::Input { remedy, .. } => remedy,
             Self::Io { source, .. } => for_file(source),
             Self::Evaluation(eigenscape_runtime::Error::Device(_)) => {
-                "see with nvidia-smi whether the GPU is well and who else uses it; where its memory is too small, measure on fewer samples, say so with `memory`, or set device = \"cpu\""
+                "check with nvidia-smi whether the GPU works and who else uses it; if its memory is too small, measure on fewer samples, set a lower `memory`, or set device = \"cpu\""
             }
             Self::Evaluation(_) => {
                 "check that the settings in [model] fit the data's shapes and types, and that indices (tokens) are below the embedding's rows; if they do, report this as a fault of Eigenscape"

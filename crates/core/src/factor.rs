@@ -43,7 +43,7 @@ pub trait FactorSource: Send + Sync {
         Err(Error::input(
             "class structure",
             "the samples have no classes",
-            "use it with a loss of classes and one label an example",
+            "use it with a loss of classes and one label per sample",
         ))
     }
 

@@ -130,7 +130,7 @@ impl NetworkOperator {
     fn check_rows(&self) -> Result<()> {
         if let Some(module) = self.landscape.loss.mixes_samples() {
             return self.refuse(
-                format!("it has no exact factor by sample: in {module} samples are coupled"),
+                format!("it has no exact factor by sample: {module} couples the samples"),
                 "use model.batch_norm = \"eval\", or estimator = \"lanczos\"",
             );
         }

@@ -29,7 +29,7 @@ use crate::{
 pub struct RunAccount {
     /// Held throughout the run: the data, the weights, a training step.
     pub held: Account,
-    /// Held in addition while spectra are measured: the records of all moments and the most
+    /// Held in addition while spectra are measured: the records of all measured epochs and the most
     /// demanding matrix.
     pub measuring: Account,
     /// The memory that measuring may take, and where the limit comes from.
@@ -243,5 +243,5 @@ const SMALLER: &str = "make the network or the data set smaller, train in smalle
                        machine with more memory";
 
 /// The remedy where measuring exceeds its memory limit.
-pub const REMEDY: &str = "raise `memory` (the experiment's key) where the machine has more; or measure smaller groups or fewer samples, let the estimator \
-                          do less (`steps`, `probes`, `points`), take \"hutchinson\" where the trace will do, or train and measure in fewer epochs";
+pub const REMEDY: &str = "raise `memory` (the experiment's key) if the machine has more; or measure smaller groups or fewer samples, let the estimator \
+                          do less (`steps`, `probes`, `points`), take \"hutchinson\" if the trace is enough, or train and measure in fewer epochs";

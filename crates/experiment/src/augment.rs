@@ -100,7 +100,7 @@ impl Ahead {
     /// # Errors
     /// When the batch could not be prepared, or no batch is left.
     pub fn inputs(&mut self) -> Result<Tensor> {
-        let ended = |_| Error::input("data.augment", "the preparation of images broke off", "report this");
+        let ended = |_| Error::input("data.augment", "the preparation of images failed", "report this");
         self.batches.recv().map_err(ended)?
     }
 }

@@ -117,7 +117,7 @@ pub fn check_samples(
         return Ok(need);
     }
     let problem = format!(
-        "{count} examples of {each} numbers would take {} of memory beside {} that are held anyhow, and this machine has {}",
+        "{count} samples of {each} numbers would take {} of memory in addition to {} that is needed in any case, and this machine has {}",
         bytes(need),
         bytes(held),
         bytes(machine)
@@ -144,7 +144,7 @@ fn largest_activation(network: &Network, samples: usize) -> String {
     let activations = network.activations().unwrap_or_default();
     let largest = activations.iter().max_by_key(|(_, shape)| shape.iter().product::<usize>());
     let words = |(module, shape): &(String, Vec<usize>)| {
-        format!("; the most is what `{module}` gives for each of {samples} examples, {shape:?}")
+        format!("; the largest part is the output of `{module}` for each of {samples} samples, {shape:?}")
     };
     largest.map(words).unwrap_or_default()
 }

@@ -64,7 +64,7 @@ pub fn document_plan(
     let mut warnings = Vec::new();
     let mut runs = Vec::new();
     let mut first = None;
-    let mut moments = 0;
+    let mut measurements = 0;
     for combination in &expanded.runs {
         let raw = read::experiment(&combination.document, registry)?;
         let mut checker = Checker::new(&combination.document, registry, environment);
@@ -73,8 +73,8 @@ pub fn document_plan(
             continue;
         }
         let run = checker.run(combination, &raw, &mut cache)?;
-        moments += run.probes.iter().map(|probe| probe.epochs.len()).sum::<usize>();
-        checker.at_most_moments(moments)?;
+        measurements += run.probes.iter().map(|probe| probe.epochs.len()).sum::<usize>();
+        checker.at_most_measurements(measurements)?;
         runs.push(run);
         warnings.extend(checker.warnings);
         first.get_or_insert((&combination.document, raw));
@@ -244,13 +244,13 @@ impl Checker<'_> {
         Err(table.get(key).unwrap_or(table).key.error(problem, Some(help)))
     }
 
-    /// Refuses more than `limits::MOMENTS` moments in all runs so far.
-    fn at_most_moments(&self, moments: usize) -> Result<(), ConfigError> {
-        if moments <= limits::MOMENTS {
+    /// Refuses more than `limits::MEASUREMENTS` measurements in all runs so far.
+    fn at_most_measurements(&self, measurements: usize) -> Result<(), ConfigError> {
+        if measurements <= limits::MEASUREMENTS {
             return Ok(());
         }
         let problem =
-            format!("the probes of all runs would measure at more than {} moments", limits::MOMENTS);
+            format!("the probes of all runs would measure more than {} times", limits::MEASUREMENTS);
         Err(self.error("probe", problem, "train for fewer epochs, measure less often, or make fewer runs"))
     }
 

@@ -64,7 +64,7 @@ impl<'a> Claims<'a> {
         let of =
             if without.variant.is_empty() { String::new() } else { format!(" in `{}`", without.variant) };
         if without.spectra.is_empty() {
-            let problem = format!("`{}` is of a spectrum, and none is measured{of}", quantity.name());
+            let problem = format!("`{}` needs a spectrum, and none is measured{of}", quantity.name());
             let help = "add a [[probe]] that measures it, or claim something of the training";
             return Err(node.at("quantity").site.error(problem, Some(help.to_owned())));
         }

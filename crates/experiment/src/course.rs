@@ -10,9 +10,9 @@ use eigenscape_core::{
 
 use crate::{
     diagnostic::{Failure, Result},
+    epoch::{self, Measures},
     evaluate::Batches,
     keeper::Keeper,
-    moment::{self, Measures},
     notes,
     optimizer::Optimizer,
     plan::{RegularizerPlan, RunPlan, TrainPlan},
@@ -25,7 +25,7 @@ use crate::{
     work::Forecast,
 };
 
-/// The maximum number of parameters for which weights are saved at each measured moment. Weights of
+/// The maximum number of parameters for which weights are saved at each measured epoch. Weights of
 /// larger networks are saved only at the end.
 const SAVED_AT_MOMENTS: usize = 1 << 22;
 /// Significant digits of losses in lines.
@@ -85,7 +85,7 @@ impl Course<'_> {
                 let splits = (&train, test.as_ref());
                 let programs = &*prepared.programs;
                 let evaluated =
-                    moment::evaluate(programs, splits, &standing.weights, &mut record, self.display);
+                    epoch::evaluate(programs, splits, &standing.weights, &mut record, self.display);
                 self.keeper.unless_interrupted(evaluated, &standing, &records)?;
                 records.run.diverged = check_finite(plan, trainer.as_ref(), &record, &standing)?;
             }
@@ -100,7 +100,7 @@ impl Course<'_> {
             let left = forecast.left(epoch, false).map(|left| format!("; {left}")).unwrap_or_default();
             self.display.line(&format!("{}{left}", line(&record, epochs)));
             let measures =
-                moment::measure(prepared, epoch, &standing.weights, &mut self.keeper.spectra, self.display);
+                epoch::measure(prepared, epoch, &standing.weights, &mut self.keeper.spectra, self.display);
             let measures = self.keeper.unless_interrupted(measures, &standing, &records)?;
             let probed = prepared.probes.iter().any(|probe| probe.plan.epochs.contains(&epoch));
             if probed && epoch < epochs && network.dimension() <= SAVED_AT_MOMENTS {
@@ -150,7 +150,7 @@ impl Course<'_> {
         }
     }
 
-    /// Adds the measurements of a moment to the records.
+    /// Adds the measurements of a measured epoch to the records.
     fn record(
         &mut self,
         record: TrainingRecord,
@@ -161,7 +161,7 @@ impl Course<'_> {
         if let Some(scalars) = scalars {
             scalars.epoch(self.prepared.plan, &record, &standing.log, self.keeper.steps());
         }
-        // The last state contains the spectra of all moments but the last: reserve space for them.
+        // The last state contains all spectra but those of the last epoch: reserve space for them.
         if self.prepared.plan.train.is_some() && record.epoch < self.prepared.plan.epochs() {
             self.keeper.folder.reserve(measures.bytes());
         }
@@ -251,7 +251,7 @@ fn line(record: &TrainingRecord, epochs: usize) -> String {
     let percent =
         |share: Option<f64>| share.map_or(String::new(), |share| format!(" ({:.1} %)", 100.0 * share));
     let loss = |loss: f64| significant(loss, DIGITS);
-    let moment = if epochs == 0 { "as given".to_owned() } else { format!("epoch {}/{epochs}", record.epoch) };
+    let when = if epochs == 0 { "as given".to_owned() } else { format!("epoch {}/{epochs}", record.epoch) };
     let test = record
         .test_loss
         .map(|value| format!(", test loss {}{}", loss(value), percent(record.test_accuracy)))
@@ -262,7 +262,7 @@ fn line(record: &TrainingRecord, epochs: usize) -> String {
         all => format!(", penalty {}: {}", significant(record.penalty, DIGITS), all.join(", ")),
     };
     let train = loss(record.train_loss);
-    format!("{moment}: training loss {train}{}{test}{penalty}", percent(record.train_accuracy))
+    format!("{when}: training loss {train}{}{test}{penalty}", percent(record.train_accuracy))
 }
 
 /// The mean of a penalty over an epoch, without its strength, with its standard error.

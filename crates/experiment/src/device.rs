@@ -101,8 +101,8 @@ pub fn open(name: &str, tf32: bool, definitions: &Definitions) -> Result<Opened,
     };
     let opened = match device {
         Device::Cpu if tf32 => {
-            let problem = "TF32 is a type of GPUs, and the device is the CPU".to_owned();
-            return refused("tf32", problem, "take it out, or set device = \"cuda:0\"");
+            let problem = "TF32 needs a GPU, and the device is the CPU".to_owned();
+            return refused("tf32", problem, "remove it, or set device = \"cuda:0\"");
         }
         Device::Cpu => return cpu(None),
         Device::Cuda(ordinal) => card(ordinal, tf32),
@@ -116,8 +116,8 @@ pub fn open(name: &str, tf32: bool, definitions: &Definitions) -> Result<Opened,
             Ok(Opened { backend: Arc::new(cuda.with(definitions.clone())), card: Some(card), description })
         }
         Err(problem) if device == Device::Auto && tf32 => {
-            let problem = format!("TF32 is a type of GPUs, and there is none: {problem}");
-            refused("tf32", problem, "take tf32 out")
+            let problem = format!("TF32 needs a GPU, and there is none: {problem}");
+            refused("tf32", problem, "remove tf32")
         }
         Err(problem) if device == Device::Auto => cpu(Some(format!("the CPU, since {problem}"))),
         Err(problem) => refused(

@@ -67,7 +67,7 @@ impl Node {
     pub fn parse(source: &Source) -> Result<Self, ConfigError> {
         let length = source.text().len();
         if length > TEXT {
-            let help = format!("an experiment has at most {TEXT} bytes: give its file, not one of data");
+            let help = format!("an experiment has at most {TEXT} bytes: give an experiment, not data");
             return Err(source.site(0..0).error(format!("the file has {length} bytes"), Some(help)));
         }
         if let Some(key) = nesting::too_deep(source.text()) {
@@ -252,7 +252,7 @@ impl Room {
 /// The error for a value that is nested too deeply.
 pub(crate) fn too_deep(place: &Site) -> ConfigError {
     let problem = format!("more than {DEPTH} tables and lists within one another");
-    place.error(problem, Some("no key of an experiment stands so deep: write it in fewer steps".to_owned()))
+    place.error(problem, Some("no key of an experiment is nested that deeply: use fewer levels".to_owned()))
 }
 
 fn syntax_error(source: &Source, error: &toml::de::Error) -> ConfigError {
@@ -264,12 +264,11 @@ fn syntax_error(source: &Source, error: &toml::de::Error) -> ConfigError {
         return source.site(span).error("the number is too large", Some(help));
     }
     let help = if message.contains("duplicate key") {
-        "remove one of the two: a key and a table stand once in a file"
+        "remove one of the two: a key or a table may occur only once in a file"
     } else if message.contains("invalid boolean") || message.contains("must be quoted") {
         "write strings in quotes, as in \"word\", and true and false in lower case"
     } else {
-        "an experiment is written in TOML, a `key = value` a line: strings in quotes, lists as [1, 2], tables as { key = value } or below a line \
-         [table]"
+        "write one `key = value` per line: strings in quotes, lists as [1, 2], tables below [name]"
     };
     source.site(span).error(format!("not valid TOML: {message}"), Some(help.to_owned()))
 }

@@ -133,12 +133,12 @@ impl Batches {
             return Ok(count);
         }
         let problem = format!(
-            "an operation works along the axis of the samples, so that losses and accuracies are those of all {count} \
-             examples at once, which would take {} of memory, and this machine has {}",
+            "an operation works along the axis of the samples, so that losses and accuracies need all {count} samples at once, \
+             which would take {} of memory, and this machine has {}",
             bytes(need),
             bytes(machine)
         );
-        Err(Error::input("the network", problem, "use fewer examples, or a network without such operations"))
+        Err(Error::input("the network", problem, "use fewer samples, or a network without such operations"))
     }
 
     /// The number of outputs \[n, ...\] that agree with `labels`: by sign for labels 0 and 1, and
@@ -306,7 +306,7 @@ mod tests {
         let expected = (n * n - 1.0) / 12.0;
         assert!((found.loss / expected - 1.0).abs() < 1e-12, "{} {expected}", found.loss);
         let refused = split.at_once(&programs, &weights, 1000).unwrap_err().to_string();
-        assert!(refused.contains("all 300 examples at once"), "{refused}");
+        assert!(refused.contains("all 300 samples at once"), "{refused}");
     }
 
     /// One logit for labels 0 and 1: its sign is the prediction, and the loss is PyTorch's

@@ -66,8 +66,8 @@ fn over(path: &Path, mut own: Node, descendants: &mut Vec<PathBuf>, read: &mut u
         check(&file, place, descendants)?;
         *read += 1;
         if *read > FILES {
-            let problem = format!("more than {FILES} files are inherited, each counted as often as it is");
-            let help = "put what they say into fewer files".to_owned();
+            let problem = format!("more than {FILES} files are inherited, repetitions included");
+            let help = "merge them into fewer files".to_owned();
             return Err(place.site.error(problem, Some(help)).into());
         }
         let base = inherited(&file, descendants, read)?;
@@ -103,7 +103,7 @@ fn check(file: &Path, place: &Node, descendants: &[PathBuf]) -> Result<(), Confi
     if !file.exists() {
         return Err(place.site.error(
             format!("there is no file {}", file.display()),
-            Some("a path in `extends` is relative to the file in which it stands".to_owned()),
+            Some("a path in `extends` is relative to the file that contains it".to_owned()),
         ));
     }
     if let Err(error) = regular_file::open(file) {
@@ -116,7 +116,7 @@ fn check(file: &Path, place: &Node, descendants: &[PathBuf]) -> Result<(), Confi
             descendants[start..].iter().map(PathBuf::as_path).chain([file]).map(name).collect();
         return Err(place.site.error(
             format!("a file inherits from itself: {}", way.join(" extends ")),
-            Some("take one of these `extends` away".to_owned()),
+            Some("remove one of these `extends`".to_owned()),
         ));
     }
     Ok(())

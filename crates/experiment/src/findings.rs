@@ -2,14 +2,14 @@
 
 use eigenscape_analysis::{significant, uncertainty::Number};
 
-use crate::{measure::Measured, progress::Display};
+use crate::{measured::Measured, progress::Display};
 
-/// How many spectra of one moment have a line each.
+/// How many spectra of one measured epoch have a line each.
 const LISTED: usize = 10;
 /// Significant digits.
 const DIGITS: usize = 4;
 
-/// The findings of a moment, said one by one up to [`LISTED`].
+/// The findings of a measured epoch, said one by one up to [`LISTED`].
 pub(crate) struct Findings<'a> {
     display: &'a Display,
     epoch: usize,
@@ -102,7 +102,7 @@ mod tests {
     use eigenscape_core::{Curvature, Spectrum};
 
     use super::*;
-    use crate::{measure::Over, progress::Observer};
+    use crate::{measured::Over, progress::Observer};
 
     #[derive(Default)]
     struct Heard(Mutex<Vec<String>>);

@@ -26,7 +26,7 @@ const RECORDS: usize = 1 << 16;
 pub struct Keeper<'a> {
     /// The folder of the training's state.
     pub folder: StateFolder<'a>,
-    /// The finished spectra of moments after the saved state, including the current moment.
+    /// The finished spectra of epochs after the saved state, including the current one.
     pub spectra: KeptSpectra,
     prepared: &'a Prepared<'a>,
     display: &'a Display,
@@ -126,7 +126,7 @@ impl<'a> Keeper<'a> {
         let saved = self.pace.write(|| self.folder.save(standing, records, last));
         if self.told(saved, "the training goes on without it") {
             self.saved = Some(place);
-            // The saved records contain the spectra of earlier moments.
+            // The saved records contain the spectra of earlier measured epochs.
             self.spectra.forget_before(standing.epoch);
         }
     }

@@ -1,7 +1,7 @@
 //! The finished spectra of an unfinished run, saved so that none is computed twice.
 //!
 //! Spectra that are estimated together are saved together: estimated alone, they might have other
-//! bits. Each set is identified by its moment, its probe, its position in the probe, and a checksum
+//! bits. Each set is identified by its epoch, its probe, its position in the probe, and a checksum
 //! of the weights.
 
 use std::{
@@ -93,12 +93,12 @@ impl KeptSpectra {
         self.known.values().map(Vec::len).sum()
     }
 
-    /// The number of saved spectra whose keys begin with `moment`.
+    /// The number of saved spectra whose keys begin with `epoch`.
     #[must_use]
-    pub fn count(&self, moment: &str) -> usize {
+    pub fn count(&self, epoch: &str) -> usize {
         self.known
-            .range(moment.to_owned()..)
-            .take_while(|(key, _)| key.starts_with(moment))
+            .range(epoch.to_owned()..)
+            .take_while(|(key, _)| key.starts_with(epoch))
             .map(|(_, e)| e.len())
             .sum()
     }
@@ -142,7 +142,7 @@ impl KeptSpectra {
         Ok(())
     }
 
-    /// Removes the spectra of moments before an epoch, which are recorded elsewhere.
+    /// Removes the spectra of measured epochs before an epoch, which are recorded elsewhere.
     pub fn forget_before(&mut self, epoch: usize) {
         let past = |key: &String| {
             key.split_once(':').is_some_and(|(of, _)| of.parse().is_ok_and(|of: usize| of < epoch))
@@ -166,11 +166,11 @@ fn spectra(path: &Path) -> Result<BTreeMap<String, Estimates>, String> {
     serde_json::from_reader(contents).map_err(|error| format!("{} cannot be read ({error})", path.display()))
 }
 
-/// The prefix of a moment's keys: the epoch and a checksum of the weights.
+/// The prefix of a measured epoch's keys: the epoch and a checksum of the weights.
 ///
 /// # Errors
 /// When a tensor cannot be read.
-pub fn moment(epoch: usize, weights: &Weights) -> Result<String> {
+pub fn key(epoch: usize, weights: &Weights) -> Result<String> {
     let mut sum = crc32fast::Hasher::new();
     for tensor in weights.parameters.iter().chain(&weights.buffers) {
         let flat = tensor.flatten_all()?;

@@ -18,8 +18,8 @@ pub const RUNS: usize = 1_000;
 pub const VALUES_OF_RUNS: usize = 1_000_000;
 /// Epochs of a training.
 pub const EPOCHS: usize = 1_000_000;
-/// Moments at which the probes of all runs measure.
-pub const MOMENTS: usize = 50_000_000;
+/// Measurements by the probes of all runs.
+pub const MEASUREMENTS: usize = 50_000_000;
 /// Entries of a list of tables: probes, distances, regularizers.
 pub const ENTRIES: usize = 100;
 /// Entries of the list of expectations.

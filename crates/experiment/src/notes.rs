@@ -69,7 +69,7 @@ pub fn settings(prepared: &Prepared) -> Vec<Note> {
     let network = prepared.network();
     let mut lines = vec![
         Note::new("Data", plan.data.description()),
-        Note::new("Examples", examples(prepared)),
+        Note::new("Samples", examples(prepared)),
         Note::new("Model", plan.model.architecture.description()),
         Note::new(
             "Network",
@@ -96,7 +96,7 @@ pub fn settings(prepared: &Prepared) -> Vec<Note> {
 fn examples(prepared: &Prepared) -> String {
     let test = match &prepared.test {
         Some(test) => format!("{} test", test.len()),
-        None => "no test split: nothing is known of test loss and accuracy".to_owned(),
+        None => "no test split: test loss and accuracy are unknown".to_owned(),
     };
     format!("{} training, {test}", prepared.train.len())
 }
@@ -154,7 +154,7 @@ pub fn sample(probe: &PreparedProbe) -> String {
         (Samples::PerClass(each), Take::Random) => &format!(", {each} of each class, drawn at random"),
         (Samples::PerClass(each), Take::First) => &format!(", the first {each} of each class"),
     };
-    let mut text = format!("{} {} examples{which}", probe.samples(), sampling::split_name(plan.split));
+    let mut text = format!("{} {} samples{which}", probe.samples(), sampling::split_name(plan.split));
     if plan.augment {
         text += ", augmented";
     }

@@ -158,7 +158,7 @@ fn check_weights(plan: &RunPlan, labels: &Labels, train: &Examples) -> Result<()
     let classes = train.outputs();
     if weight.len() != classes {
         let problem = format!("there are {} weights, and the data set has {classes} classes", weight.len());
-        return Err(loss.error(problem, "give one weight a class, in their order").into());
+        return Err(loss.error(problem, "give one weight per class, in the order of the classes").into());
     }
     let present = labels.present(&train.targets)?;
     if present.is_some_and(|present| present.iter().all(|class| weight[*class] == 0.0)) {
@@ -269,8 +269,7 @@ fn network(plan: &RunPlan, labels: &Labels, examples: &Examples) -> Result<(Netw
         (Some(network), _) => misfits(plan, network.output_shape(), &examples.targets)?,
         (None, refusal) => {
             let why = refusal.map(|error| error.to_string()).unwrap_or_default();
-            let help =
-                "mend the settings in [model], choose another architecture, or prepare the data differently";
+            let help = "correct the settings in [model], choose another architecture, or prepare the data differently";
             let problem = format!("`{}` cannot be built for inputs of shape {shape:?}: {why}", name.value);
             let of_classes = match &examples.targets {
                 Targets::Values(values) if are_whole(values)? => {
@@ -328,12 +327,12 @@ fn misfits(plan: &RunPlan, outputs: &[usize], targets: &Targets) -> Result<(Stri
         Targets::Classes { labels, classes } => (
             format!("labels of shape {:?} with {classes} classes each", &labels.dims()[1..]),
             perhaps(outputs, labels, *classes).or_else(|| more(outputs, labels, *classes)).unwrap_or_default()
-                + "choose an architecture that gives [C] for one label an example, [T, C] for tokens, [C, H, W] for pixels; \
+                + "choose an architecture that gives [C] for one label per sample, [T, C] for tokens, [C, H, W] for pixels; \
                    targets in the outputs' shape (soft ones) are saved as floats",
         ),
     };
     let problem =
-        format!("`{}` gives outputs of shape {outputs:?} for an example, and the data has {has}", name.value);
+        format!("`{}` gives outputs of shape {outputs:?} for a sample, and the data has {has}", name.value);
     Ok((problem, help))
 }
 
@@ -347,7 +346,7 @@ fn are_whole(values: &Tensor) -> eigenscape_core::Result<bool> {
 fn perhaps(outputs: &[usize], labels: &Tensor, classes: usize) -> Option<String> {
     let count = |shape: &[usize]| shape.iter().product::<usize>();
     let is_binary = classes <= 2 && count(outputs) == count(&labels.dims()[1..]);
-    is_binary.then(|| "for one logit a label set loss = \"binary-cross-entropy\"; otherwise ".to_owned())
+    is_binary.then(|| "for one logit per label set loss = \"binary-cross-entropy\"; otherwise ".to_owned())
 }
 
 /// A hint at the number of classes, if the network has outputs for more than the labels show.
@@ -373,7 +372,7 @@ fn one_hot(labels: &Labels, targets: &Targets) -> Option<String> {
     let classes = matches!(targets, Targets::Classes { .. }) && labels.coding == Coding::Class;
     (of_numbers && classes).then(|| {
         let name = labels.loss.name();
-        format!("{name} takes integer targets as classes, rows of zeros with a one (one-hot): save numbers as floats")
+        format!("{name} takes integer targets as classes and one-hot encodes them: save numbers as floats")
     })
 }
 
@@ -388,8 +387,8 @@ fn open_axis(outputs: &[usize], loss: &dyn LossFunction, targets: &Targets) -> O
     };
     (is_open && outputs.len() == 2).then(|| {
         format!(
-            "outputs {outputs:?} of an example leave open which axis has the classes: it is taken to be the last, as for \
-             tokens, where cross_entropy of PyTorch takes the first"
+            "outputs {outputs:?} of a sample do not show which axis has the classes: the last is taken, as for tokens, while \
+             cross_entropy of PyTorch takes the first"
         )
     })
 }
@@ -400,7 +399,7 @@ fn averaged(labels: &Labels) -> Option<String> {
     let count: usize = shape.iter().product();
     (count > 1).then(|| {
         let name = labels.loss.name();
-        format!("{name} takes one number an example for its loss, and the network gives {count}, of shape {shape:?}: their mean is used")
+        format!("{name} takes one number per sample as its loss, and the network gives {count}, of shape {shape:?}: their mean is used")
     })
 }
 
@@ -411,10 +410,10 @@ fn gaps(labels: &Labels, train: &Examples, test: Option<&Examples>) -> Result<Ve
     let is_void = classes == VOID + 1 && !present.contains(&(VOID - 1));
     let hint = if is_void { format!("; {VOID_HELP}") } else { String::new() };
     let missing = others_in_words(classes, &present)
-        .map(|missing| format!("of the {classes} classes no training example has {missing}{hint}"));
+        .map(|missing| format!("of the {classes} classes no training sample has {missing}{hint}"));
     let tested = test.map(|test| labels.present(&test.targets)).transpose()?.flatten().unwrap_or_default();
     let unseen = in_words(tested.difference(&present).copied())
-        .map(|unseen| format!("the test split has {unseen}, of which there is no training example"));
+        .map(|unseen| format!("the test split has {unseen}, which no training sample has"));
     Ok(missing.into_iter().chain(unseen).collect())
 }
 

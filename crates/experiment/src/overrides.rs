@@ -21,7 +21,7 @@ pub fn apply(document: &mut Node, flag: &str) -> Result<(), ConfigError> {
     let source = Source::new("--set", flag);
     let Some(equals) = flag.find('=') else {
         return Err(source.site(0..flag.len()).error(
-            format!("`{flag}` sets nothing"),
+            format!("`{flag}` has no value"),
             Some("write --set key=value, for example --set train.epochs=2".to_owned()),
         ));
     };
@@ -175,7 +175,8 @@ fn set_elements(elements: &mut [Node], path: &[Step], value: &Node) -> Result<()
         return elements.iter_mut().try_for_each(|element| set(element, path, value));
     };
     let element = elements.get_mut(index).ok_or_else(|| {
-        site.error(format!("there is no element {index}"), Some(format!("there are {count}, counted from 0")))
+        let help = format!("the list has length {count}, and elements are counted from 0");
+        site.error(format!("there is no element {index}"), Some(help))
     })?;
     set(element, rest, value)
 }

@@ -290,7 +290,7 @@ fn batches(
         }
         let targets = labels.targets(&examples.targets, plan.dtype)?.mean().map_err(Error::from)?;
         let inputs = examples.inputs.all()?.to_dtype(plan.dtype).map_err(Error::from)?;
-        // The masks are the same at every moment, so that spectra differ only by the weights.
+        // The masks are the same at every epoch, so that spectra differ only by the weights.
         let mut generator = random.stream("dropout-probe", number);
         let masks = masks::draw(network.masks(), indices.len(), plan.dtype, &mut generator)?;
         Ok(Batch { inputs, targets, masks })
@@ -470,7 +470,7 @@ fn groups(plan: &ProbePlan, network: &Network, samples: usize) -> Result<Vec<Gro
             match groups.iter().find(|known| known.name == group.name) {
                 Some(known) if *known == group => {}
                 Some(_) => {
-                    let problem = format!("there is another group of the name \"{}\"", group.name);
+                    let problem = format!("there is another group with the name \"{}\"", group.name);
                     return Err(selector.error(problem, "give each group a name of its own").into());
                 }
                 None => groups.push(group),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     expect::{Counting, Expect, Is, Quantity, Than, When},
-    probe::{Amount, At, Estimator, Float, Group, Groups, Moments, NamedGroup, Probe, SplitName, Take},
+    probe::{Amount, At, Estimator, Float, Group, Groups, NamedGroup, Probe, SplitName, Take, Times},
     train::{Optimizer, Regularizer, Schedule, Train},
 };
 use crate::augment::Change;

@@ -189,7 +189,7 @@ fn kept_or_executed(
             display.line(&format!("{}: finished earlier", name.trim_end()));
             return Ok(*found);
         }
-        Kept::Damaged(why) => display.line(&format!("warning: {why}: the run is made again")),
+        Kept::Damaged(why) => display.line(&format!("warning: {why}: the run is repeated")),
         Kept::Nothing => {}
     }
     if !run.name.is_empty() {

@@ -46,15 +46,18 @@ fn cut(plan: &ProbePlan, order: &[u32], samples: usize, count: usize) -> Result<
     let split = split_name(plan.split);
     let fewer = match available / count {
         0 => "ask for fewer batches".to_owned(),
-        share => format!("ask for fewer examples or batches: {count} of {share}, say"),
+        share => format!("ask for fewer samples or batches, for example {count} of {share}"),
     };
     let error = match count {
         1 => plan.samples.error(
-            format!("{samples} examples are asked for, and the {split} split has {available}"),
+            format!("{samples} samples are asked for, and the {split} split has {available}"),
             "ask for fewer, or \"all\"",
         ),
         _ => plan.samples.error(
-            format!("{count} disjoint batches of {samples} examples are {}, and the {split} split has {available}", product(samples, count)),
+            format!(
+                "{count} disjoint batches of {samples} samples are {}, and the {split} split has {available}",
+                product(samples, count)
+            ),
             fewer,
         ),
     };
@@ -83,11 +86,11 @@ fn of_each_class(
         return Err(refuse("the data set has real targets and no classes", help).into());
     };
     if tensor.rank() != 1 {
-        let problem = "the data set has a label for each token or pixel, not for each example";
+        let problem = "the data set has a label for each token or pixel, not for each sample";
         return Err(refuse(problem, help).into());
     }
     if count > order.len() {
-        let problem = format!("there cannot be {count} disjoint batches of {} examples", order.len());
+        let problem = format!("there cannot be {count} disjoint batches of {} samples", order.len());
         return Err(refuse(&problem, "ask for fewer batches").into());
     }
     let class_of = labels.classes(&from.targets)?.unwrap_or_default();
@@ -108,9 +111,9 @@ fn of_each_class(
     let Some((class, found)) = found.into_iter().find(|(_, found)| few(*found)) else { return Ok(batches) };
     let split = split_name(plan.split);
     let problem = match count {
-        1 => format!("class {class} has {found} {split} examples, fewer than {samples}"),
+        1 => format!("class {class} has {found} {split} samples, fewer than {samples}"),
         _ => format!(
-            "class {class} has {found} {split} examples, fewer than {count} disjoint batches of {samples}, which are {}",
+            "class {class} has {found} {split} samples, fewer than {count} disjoint batches of {samples}, which are {}",
             product(samples, count)
         ),
     };
@@ -145,7 +148,7 @@ pub fn sample(
             if batch.len() == from.len() { from.targets.clone() } else { from.targets.select(batch)? };
         if !labels.any_counts(&targets)? {
             let problem = format!(
-                "every label of the {} examples{which} is ignored, or of a class of weight 0",
+                "every label of the {} samples{which} is ignored, or belongs to a class of weight 0",
                 batch.len()
             );
             return Err(plan.samples.error(problem, "measure on more samples").into());
@@ -153,7 +156,7 @@ pub fn sample(
         let Some((all, found)) = all.as_ref().zip(labels.present(&targets)?) else { continue };
         let classes = in_words(all.difference(&found).copied());
         missing.extend(classes.map(|classes| {
-            format!("[[probe]] number {number}: the {} {split} examples{which} miss {classes}", batch.len())
+            format!("[[probe]] number {number}: the {} {split} samples{which} lack {classes}", batch.len())
         }));
     }
     Ok(Sample { indices, missing })

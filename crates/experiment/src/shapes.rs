@@ -74,7 +74,7 @@ fn one(path: &str, shape: Shape, node: &Node) -> Result<(), ConfigError> {
             ));
         }
         (Shape::Tables, Tree::Table(_)) if node.site.text().starts_with('[') => {
-            let problem = format!("`[{path}]` is one table, and a file may have several of these");
+            let problem = format!("`[{path}]` is one table, but a list of tables is expected");
             return Err(node.site.error(problem, Some(format!("write `[[{path}]]`"))));
         }
         (Shape::Tables, _) => ("a list of tables", format!("write `[[{path}]]`, and its keys below")),

@@ -127,7 +127,7 @@ fn first_step(path: &str) -> &str {
 }
 
 fn cannot_be_swept(key: &str, node: &Node) -> ConfigError {
-    let help = "set it outside of [sweep]: it holds for all runs of the experiment".to_owned();
+    let help = "set it outside of [sweep]: it is the same for all runs of the experiment".to_owned();
     node.key.error(format!("`{key}` cannot be swept"), Some(help))
 }
 
@@ -233,15 +233,15 @@ fn reruns(run: &Combination, swept: bool) -> Result<Vec<Combination>, ConfigErro
         return Ok(vec![run.clone()]);
     }
     if swept {
-        let help = "list the seeds in [sweep], or let `reruns` count them".to_owned();
-        return Err(node.site.error("the seed is swept and `reruns` counts seeds, too", Some(help)));
+        let help = "list the seeds in [sweep], or use `reruns`, not both".to_owned();
+        return Err(node.site.error("the seed is both swept and counted by `reruns`", Some(help)));
     }
     let first = integer(SEED).unwrap_or(0);
     let axis = Axis { path: SEED.to_owned(), name: SEED.to_owned(), key: node, values: &[] };
     let seed = |i| {
         let seed = first.checked_add(i).ok_or_else(|| {
             let help = "ask for fewer reruns, or start from a smaller seed".to_owned();
-            node.site.error("there are not so many seeds", Some(help))
+            node.site.error("there are not that many seeds", Some(help))
         })?;
         run.clone().with(&axis, &literal(&node.site, seed.into()))
     };

@@ -126,14 +126,14 @@ pub struct PenaltyLog {
 
 /// The position of a step in a training.
 #[derive(Debug, Clone, Copy)]
-struct Moment {
+struct Step {
     epoch: usize,
     /// The step in its epoch, counted from 0.
     step: usize,
     lr: f64,
 }
 
-impl Moment {
+impl Step {
     /// The index of the step's random streams, unique for each step.
     fn index(self) -> u64 {
         (self.epoch as u64) << 32 | self.step as u64
@@ -183,22 +183,22 @@ impl<'a> Trainer<'a> {
         for (step, batch) in (done..).zip(rest.chunks(size)) {
             let lr = self.plan.schedule.rate(self.plan.optimizer.lr(), completed, step, steps);
             let Standing { weights, log, .. } = standing;
-            let moment = Moment { epoch, step, lr };
+            let at = Step { epoch, step, lr };
             let mut point = data.point(weights, batch)?;
             if let Some(ahead) = &mut ahead {
                 point.inputs = ahead.inputs()?.to_dtype(weights.dtype()).map_err(Error::from)?;
             }
-            let mut generator = self.random.stream("dropout", moment.index());
+            let mut generator = self.random.stream("dropout", at.index());
             point.masks =
                 masks::draw(self.programs.network().masks(), batch.len(), weights.dtype(), &mut generator)?;
             let results = self.programs.training_step(batch.len())?.at(&point, &[])?;
             let loss = scalar(&results[0])?;
-            check(Diverging::Loss, loss, moment, standing.last_loss)?;
+            check(Diverging::Loss, loss, at, standing.last_loss)?;
             standing.last_loss = Some(loss);
             log.steps.push(StepLog { loss, lr });
             let (gradient, buffers) = results[2..].split_at(weights.parameters.len());
             let known = KnownLoss { loss: &results[0], gradient };
-            let penalised = self.penalise(known, &point, moment, loss, &mut log.penalties)?;
+            let penalised = self.penalise(known, &point, at, loss, &mut log.penalties)?;
             let gradient = penalised.as_deref().unwrap_or(gradient);
             let fixed = self.fixed(weights);
             standing.optimizer.step(lr, &mut weights.parameters, gradient)?;
@@ -221,8 +221,8 @@ impl<'a> Trainer<'a> {
     pub fn diverged_after(&self, what: Diverging, value: f64, standing: &Standing) -> Divergence {
         let Standing { epoch, log, last_loss, .. } = standing;
         let lr = log.steps.last().map_or(self.plan.optimizer.lr(), |step| step.lr);
-        let moment = Moment { epoch: *epoch, step: log.steps.len().saturating_sub(1), lr };
-        divergence(what, value, moment, *last_loss)
+        let at = Step { epoch: *epoch, step: log.steps.len().saturating_sub(1), lr };
+        divergence(what, value, at, *last_loss)
     }
 
     /// The sum of the gradient and of the gradients of the penalties that are due; `None` if none
@@ -231,13 +231,13 @@ impl<'a> Trainer<'a> {
         &mut self,
         known: KnownLoss,
         point: &Point,
-        moment: Moment,
+        at: Step,
         loss: f64,
         log: &mut Vec<PenaltyLog>,
     ) -> Result<Option<Vec<Tensor>>, Stop> {
         let mut total: Option<Vec<Tensor>> = None;
         for (index, plan) in self.plan.regularizers.iter().enumerate() {
-            if !plan.is_due(moment.epoch - 1, moment.step) {
+            if !plan.is_due(at.epoch - 1, at.step) {
                 continue;
             }
             let regularizer = &*plan.regularizer;
@@ -249,28 +249,28 @@ impl<'a> Trainer<'a> {
                 }
             };
             let start = Instant::now();
-            let mut generator = self.random.stream(&format!("regularizer-{index}"), moment.index());
+            let mut generator = self.random.stream(&format!("regularizer-{index}"), at.index());
             let penalty = regularizer.evaluate(program, point, known, &mut generator)?;
             let value = penalty.mean();
-            check(Diverging::Penalty(plan.name.clone()), value, moment, Some(loss))?;
+            check(Diverging::Penalty(plan.name.clone()), value, at, Some(loss))?;
             let before = total.as_deref().unwrap_or(known.gradient);
             let add = |(g, p): (&Tensor, &Tensor)| Ok((g + p.affine(plan.strength, 0.0)?)?);
             total = Some(before.iter().zip(&penalty.gradient).map(add).collect::<Result<Vec<_>>>()?);
             let (stderr, seconds) = (penalty.standard_error(), start.elapsed().as_secs_f64());
-            log.push(PenaltyLog { regularizer: index, step: moment.step, value, stderr, seconds });
+            log.push(PenaltyLog { regularizer: index, step: at.step, value, stderr, seconds });
         }
         Ok(total)
     }
 }
 
 /// Stops at a number that is not finite.
-fn check(what: Diverging, value: f64, moment: Moment, last_loss: Option<f64>) -> Result<(), Stop> {
-    let stop = || Stop::Diverged(divergence(what, value, moment, last_loss));
+fn check(what: Diverging, value: f64, at: Step, last_loss: Option<f64>) -> Result<(), Stop> {
+    let stop = || Stop::Diverged(divergence(what, value, at, last_loss));
     if value.is_finite() { Ok(()) } else { Err(stop()) }
 }
 
-fn divergence(what: Diverging, value: f64, moment: Moment, last_finite_loss: Option<f64>) -> Divergence {
-    let Moment { epoch, step, lr: learning_rate } = moment;
+fn divergence(what: Diverging, value: f64, at: Step, last_finite_loss: Option<f64>) -> Divergence {
+    let Step { epoch, step, lr: learning_rate } = at;
     Divergence { what, value: value.to_string(), epoch, step: step + 1, learning_rate, last_finite_loss }
 }
 

@@ -185,9 +185,8 @@ impl File {
             return Err(self.refuse(format!("`logits` has shape {logits:?}, not [N, ..., C]"), EVERYTHING));
         };
         if x.first() != Some(&samples) || samples == 0 {
-            let problem = format!(
-                "`x` is {x:?} and `logits` {logits:?}, which is not the same number of examples, one or more"
-            );
+            let problem =
+                format!("`x` is {x:?} and `logits` {logits:?}: not the same number of samples, or none");
             return Err(self.refuse(problem, "write x, y and logits of one batch that is not empty"));
         }
         if self.get("loss")?.elem_count() != 1 {
@@ -205,7 +204,7 @@ impl File {
             return self.check_names(&network).map(|()| network);
         }
         let (ours, theirs) = (network.output_shape(), &logits[1..]);
-        let problem = format!("`logits` is {theirs:?} for an example, and the model's outputs are {ours:?}");
+        let problem = format!("`logits` is {theirs:?} for a sample, and the model's outputs are {ours:?}");
         Err(self.refuse(problem, ANOTHER_MODEL))
     }
 

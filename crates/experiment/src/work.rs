@@ -62,8 +62,8 @@ impl Work {
     #[must_use]
     pub fn parts(&self) -> [f64; 3] {
         let epochs = self.epochs as f64;
-        let moments = self.probes.iter().map(|(epochs, moment)| epochs.len() as f64 * moment);
-        [epochs * self.epoch, (epochs + 1.0) * self.evaluation, moments.sum()]
+        let measurements = self.probes.iter().map(|(epochs, measurement)| epochs.len() as f64 * measurement);
+        [epochs * self.epoch, (epochs + 1.0) * self.evaluation, measurements.sum()]
     }
 
     /// All of it.
@@ -76,11 +76,11 @@ impl Work {
     /// after it.
     #[must_use]
     pub fn until(&self, epoch: usize, measured: bool) -> f64 {
-        let moments = |(epochs, moment): &(Vec<usize>, f64)| {
+        let measurements = |(epochs, measurement): &(Vec<usize>, f64)| {
             let done = epochs.iter().filter(|other| **other < epoch || (measured && **other == epoch));
-            done.count() as f64 * moment
+            done.count() as f64 * measurement
         };
-        let measured: f64 = self.probes.iter().map(moments).sum();
+        let measured: f64 = self.probes.iter().map(measurements).sum();
         epoch as f64 * self.epoch + (epoch as f64 + 1.0) * self.evaluation + measured
     }
 }

@@ -130,7 +130,7 @@ fn what_is_no_state_dict_is_refused_with_a_remedy() {
     refused("module_in_dictionary.pth", &["under the key `model`", module, "model.state_dict()"]);
     refused("legacy.pth", &["before PyTorch 1.6", "which writes a zip archive"]);
     refused("torchscript.pth", &["TorchScript", "torch.jit.load(path).state_dict()"]);
-    refused("optimizer.pth", &["the state of an optimiser, and no weights"]);
+    refused("optimizer.pth", &["the state of an optimizer, and no weights"]);
     refused("list.pth", &["holds a number or a list, and not a dictionary"]);
     refused("plain_pickle.pth", &["is a pickle, but not one of torch.save"]);
     refused("compressed.pth", &["is compressed or encrypted", "torch.save"]);

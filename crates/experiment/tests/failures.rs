@@ -1,4 +1,4 @@
-//! If an estimator fails at one moment, only that spectrum is lost.
+//! If an estimator fails at one epoch, only that spectrum is lost.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -25,7 +25,7 @@ use serde::Deserialize;
 struct FragileKeys {
     /// Whether groups are estimated together.
     together: bool,
-    /// The moment, counted from 0, at which estimating the output layer's spectrum fails.
+    /// The measured epoch, counted from 0, at which estimating the output layer's spectrum fails.
     fails_at: usize,
 }
 
@@ -37,29 +37,29 @@ impl Default for FragileKeys {
 
 struct Fragile {
     keys: FragileKeys,
-    moment: AtomicUsize,
+    measured: AtomicUsize,
 }
 
 impl ProbeEstimator for Fragile {
     fn estimate(&self, operator: &dyn CurvatureOperator, _: &Context) -> Result<Estimate> {
         if operator.description().contains("full") {
-            self.moment.fetch_add(1, Ordering::Relaxed);
+            self.measured.fetch_add(1, Ordering::Relaxed);
         }
         if operator.description().contains("2.weight")
-            && self.moment.load(Ordering::Relaxed) == self.keys.fails_at + 1
+            && self.measured.load(Ordering::Relaxed) == self.keys.fails_at + 1
         {
             return Err(Error::input(operator.description(), "did not converge", "use `dense`"));
         }
         Ok(Spectrum::exact(operator.dimension(), vec![1.0], 0)?.into())
     }
 
-    // The spectrum of the full network counts the moments. It is estimated first; when all spectra
-    // of a moment are estimated again, it must not count again.
+    // The spectrum of the full network counts the measured epochs. It is estimated first; when all spectra
+    // of an epoch are estimated again, it must not count again.
     fn estimate_all(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Estimate>> {
-        let before = self.moment.load(Ordering::Relaxed);
+        let before = self.measured.load(Ordering::Relaxed);
         let all: Result<Vec<Estimate>> = operators.iter().map(|o| self.estimate(*o, context)).collect();
         if all.is_err() && operators.len() > 1 {
-            self.moment.store(before, Ordering::Relaxed);
+            self.measured.store(before, Ordering::Relaxed);
         }
         all
     }
@@ -124,8 +124,8 @@ is = "falls"
 
 fn registry() -> Registry {
     let mut registry = points::registry();
-    registry.estimators.add("fragile", "Fails at a moment", |keys: FragileKeys, _| {
-        Ok(Box::new(Fragile { keys, moment: AtomicUsize::new(0) }))
+    registry.estimators.add("fragile", "Fails at an epoch", |keys: FragileKeys, _| {
+        Ok(Box::new(Fragile { keys, measured: AtomicUsize::new(0) }))
     });
     registry.distances.add("same", "None", |_: NoKeys, _| Ok(Box::new(Same)));
     registry

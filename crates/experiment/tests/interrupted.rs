@@ -114,8 +114,8 @@ fn no_finished_spectrum_is_estimated_twice() {
         let made = Arc::new(AtomicUsize::new(0));
         let expected = execute(whole.path(), together, &made, 0).unwrap();
         assert_eq!(made.load(Ordering::Relaxed), SPECTRA);
-        // With `together`, the spectra of a moment are estimated without a possible interrupt
-        // between them. After the last moment nothing is left to interrupt.
+        // With `together`, the spectra of an epoch are estimated without a possible interrupt
+        // between them. After the last measured epoch nothing is left to interrupt.
         for stop_after in (1..SPECTRA - 2).step_by(if together { 3 } else { 1 }) {
             let folder = tempfile::tempdir().unwrap();
             let made = Arc::new(AtomicUsize::new(0));
@@ -128,7 +128,7 @@ fn no_finished_spectrum_is_estimated_twice() {
             for (part, is_said) in [
                 ("1 finished run is kept", first >= SPECTRA / 2),
                 ("the training up to", first % 9 > 2),
-                // The spectra of a complete moment are in the training's records.
+                // The spectra of a complete epoch are in the training's records.
                 ("finished spect", !first.is_multiple_of(3)),
             ] {
                 assert!(!is_said || words.contains(part), "after {first}: no {part:?} in {words}");

@@ -105,11 +105,11 @@ fn every_key_arrives() {
 #[test]
 fn words_in_a_list_of_moments_move_with_the_training() {
     let text = FULL.replace("at = [3, 0, 3]", "at = ['end', 1, 'start']");
-    for (epochs, moments) in [(3, &[0, 1, 3][..]), (7, &[0, 1, 7]), (1, &[0, 1])] {
+    for (epochs, times) in [(3, &[0, 1, 3][..]), (7, &[0, 1, 7]), (1, &[0, 1])] {
         let flags = [format!("train.epochs={epochs}"), "train.schedule.name=constant".to_owned()];
         let flags: Vec<&str> = flags.iter().map(String::as_str).chain(["probe.0.at=end"]).collect();
         let text = text.replace("milestones = [1, 2], gamma = 0.5", "warmup_steps = 1");
-        assert_eq!(plan(&text, &flags).runs[0].probes[1].epochs, moments, "{epochs}");
+        assert_eq!(plan(&text, &flags).runs[0].probes[1].epochs, times, "{epochs}");
     }
 }
 
@@ -270,24 +270,29 @@ fn runs_of_equal_settings_are_one_run() {
             &["lr=0.001", "lr=0.01"],
             "`lr=0.001` is asked for again",
         ),
-        ("[sweep]\n\"train.optimizer.lr\" = [1, 1.0]", &[], &["lr=1"], "`lr=1.0` has the settings of `lr=1`"),
+        (
+            "[sweep]\n\"train.optimizer.lr\" = [1, 1.0]",
+            &[],
+            &["lr=1"],
+            "`lr=1.0` has the same settings as `lr=1`",
+        ),
         (
             "[sweep]\n\"probe.0.estimator\" = [\"gram\", { name = \"gram\" }]",
             &[],
             &["estimator=gram"],
-            "has the settings of `estimator=gram`",
+            "has the same settings as `estimator=gram`",
         ),
         (
             "[[sweep.case]]\nname = \"a\"\n[[sweep.case]]\nname = \"b\"\n\"train.epochs\" = 3",
             &[],
             &["a"],
-            "`b` has the settings of `a`",
+            "`b` has the same settings as `a`",
         ),
         (
             "[[sweep.case]]\nname = \"a\"\nseed = 1\n[[sweep.case]]\nname = \"b\"\nseed = 2",
             &["reruns=2"],
             &["a,seed=1", "a,seed=2", "b,seed=3"],
-            "`b,seed=2` has the settings of `a,seed=2`",
+            "`b,seed=2` has the same settings as `a,seed=2`",
         ),
     ];
     for (tables, flags, names, words) in cases {

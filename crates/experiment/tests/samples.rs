@@ -104,12 +104,12 @@ fn batches_are_disjoint() {
 #[test]
 fn more_than_there_is_is_refused_with_the_numbers() {
     for (probe, parts) in [
-        ("samples = 101", &["101 examples", "training split has 100"][..]),
-        ("samples = 13\nsplit = 'test'", &["13 examples", "test split has 12"]),
-        ("samples = 30\nbatches = 4", &["4 disjoint batches of 30 examples are 120", "has 100", "4 of 25"]),
-        ("samples = 'all'\nbatches = 2", &["2 disjoint batches of 100 examples are 200"]),
+        ("samples = 101", &["101 samples", "training split has 100"][..]),
+        ("samples = 13\nsplit = 'test'", &["13 samples", "test split has 12"]),
+        ("samples = 30\nbatches = 4", &["4 disjoint batches of 30 samples are 120", "has 100", "4 of 25"]),
+        ("samples = 'all'\nbatches = 2", &["2 disjoint batches of 100 samples are 200"]),
         ("samples_per_class = 9\nbatches = 3", &["class 0 has 25", "3 disjoint batches of 9", "27"]),
-        ("samples_per_class = 26", &["class 0 has 25 training examples, fewer than 26"]),
+        ("samples_per_class = 26", &["class 0 has 25 training samples, fewer than 26"]),
         ("samples = 100\nbatches = 1000000000000000000", &["disjoint batches", "more than can be counted"]),
         ("samples_per_class = 10\nbatches = 1000000000000000000", &["disjoint batches"]),
     ] {
@@ -122,10 +122,10 @@ fn more_than_there_is_is_refused_with_the_numbers() {
 fn classes_that_a_sample_misses_are_said() {
     let plan = checked("samples = 30\ntake = 'first'", "").map_err(message).unwrap();
     let prepared = prepare(&plan.runs[0]).map_err(message).unwrap();
-    assert_eq!(prepared.missing, ["[[probe]] number 1: the 30 training examples miss classes 2, 3"]);
+    assert_eq!(prepared.missing, ["[[probe]] number 1: the 30 training samples lack classes 2, 3"]);
     let plan = checked("samples = 25\nbatches = 2\ntake = 'first'", "").map_err(message).unwrap();
     let prepared = prepare(&plan.runs[0]).map_err(message).unwrap();
-    let second = "[[probe]] number 1: the 25 training examples of batch 1 miss classes 0, 2, 3";
+    let second = "[[probe]] number 1: the 25 training samples of batch 1 lack classes 0, 2, 3";
     assert_eq!(prepared.missing[1], second);
     // A class without examples is not required in a sample of each class.
     let labels = Tensor::from_iter((0..20_i64).map(|i| 2 * (i % 2)), &Device::Cpu).unwrap();
@@ -133,7 +133,7 @@ fn classes_that_a_sample_misses_are_said() {
     let gap = Given { train: classes(inputs, labels, 3), test: None };
     let plan = given("samples_per_class = 5", "", &gap).map_err(message).unwrap();
     let prepared = prepare(&plan.runs[0]).map_err(message).unwrap();
-    assert_eq!(prepared.warnings, ["of the 3 classes no training example has class 1"]);
+    assert_eq!(prepared.warnings, ["of the 3 classes no training sample has class 1"]);
     assert_eq!(prepared.probes[0].samples(), 10);
 }
 
@@ -179,7 +179,7 @@ fn what_cannot_be_meant_is_refused() {
         (
             "samples = 5\nbatches = 2\n[[expect]]\nclaim = 'so'\nquantity = 'outliers'\nis = 'equal-to-classes'",
             "",
-            "`outliers` is judged in the spectrum of one sample",
+            "`outliers` is judged in a single spectrum",
         ),
         ("samples = 5", "loss = { name = 'cross-entropy', weight = [1.0, -2.0] }", "`weight[1]` is -2"),
         (
@@ -213,5 +213,5 @@ fn samples_are_augmented_as_in_training() {
     });
     let flipped = flipped.count();
     assert!((5..25).contains(&flipped), "{flipped} of 30");
-    assert_eq!(augmented, inputs("samples = 30\naugment = true"), "the same at every moment");
+    assert_eq!(augmented, inputs("samples = 30\naugment = true"), "the same at every epoch");
 }

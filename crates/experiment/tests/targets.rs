@@ -354,6 +354,6 @@ fn gaps_in_the_labels_are_said() {
     let given = Given { train: classes(tensor(wave(3 * IN, 0.0), &[3, IN]), labels, 51), test: None };
     let plan = plan("'cross-entropy'", &given, 51);
     let prepared = prepare(&plan.runs[0]).map_err(message).unwrap();
-    assert_eq!(prepared.warnings, ["of the 51 classes no training example has classes 2 to 49"]);
+    assert_eq!(prepared.warnings, ["of the 51 classes no training sample has classes 2 to 49"]);
     assert_eq!(prepared.loss().name(), "cross-entropy");
 }

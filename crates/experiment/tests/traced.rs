@@ -1,4 +1,4 @@
-//! The programs of a network are traced once, for any number of measured moments and of runs that
+//! The programs of a network are traced once, for any number of measured epochs and of runs that
 //! have the network.
 
 #![expect(clippy::unwrap_used, reason = "a test")]

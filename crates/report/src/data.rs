@@ -20,7 +20,7 @@ pub struct Series<'a> {
 }
 
 impl<'a> Series<'a> {
-    /// Whether the group is the whole network.
+    /// Whether the group is the full network.
     pub fn is_full(&self) -> bool {
         self.group == FULL
     }
@@ -37,7 +37,7 @@ pub fn is_part(run: &Run, curvature: &str) -> bool {
     curvature.split_once(' ').is_some_and(|(whole, _)| run.probes.iter().any(|p| p.curvature == whole))
 }
 
-/// The series of one curvature: the whole network first, then the groups in order of appearance,
+/// The series of one curvature: the full network first, then the groups in order of appearance,
 /// which is by depth.
 pub fn series<'a>(run: &'a Run, curvature: &str) -> Vec<Series<'a>> {
     series_of(&run.probes.iter().filter(|p| p.curvature == curvature).collect::<Vec<_>>())
@@ -66,7 +66,7 @@ fn series_of<'a>(probes: &[&'a ProbeRecord]) -> Vec<Series<'a>> {
     keys.iter().map(series).collect()
 }
 
-/// The labels of the series, shortened to `limit` pixels: the whole network's first, then the
+/// The labels of the series, shortened to `limit` pixels: the full network's first, then the
 /// layers'.
 pub fn short_labels(series: &[&Series], size: f64, limit: f64) -> Vec<String> {
     // "full" shares no component with the layers' names: shortened with them, it would keep their
@@ -79,7 +79,7 @@ pub fn short_labels(series: &[&Series], size: f64, limit: f64) -> Vec<String> {
     [short(&full), short(&layers)].concat()
 }
 
-/// The distances of each layer to the whole network by one metric on one curvature.
+/// The distances of each layer to the full network by one metric on one curvature.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile<'a> {
     /// The distance's name.
@@ -132,7 +132,7 @@ pub fn band(record: &DistanceRecord) -> Option<(f64, f64)> {
     range(record.band.as_ref()?.values.iter().copied().chain([record.value]))
 }
 
-/// One profile for each metric and curvature with distances to the whole network.
+/// One profile for each metric and curvature with distances to the full network.
 pub fn profiles(run: &Run) -> Vec<Profile<'_>> {
     let keys = distinct(run.distances.iter().map(|d| (d.metric.as_str(), d.curvature.as_str())));
     let profile = |(metric, curvature)| {
@@ -152,7 +152,7 @@ pub fn profiles(run: &Run) -> Vec<Profile<'_>> {
     keys.into_iter().map(profile).filter(|p| !p.records.is_empty()).collect()
 }
 
-/// The layer, if exactly one of the two groups is the whole network.
+/// The layer, if exactly one of the two groups is the full network.
 fn layer_against_full(distance: &DistanceRecord) -> Option<&str> {
     match (distance.left.as_str(), distance.right.as_str()) {
         (FULL, FULL) => None,

@@ -2,7 +2,7 @@
 //!
 //! [`write()`] turns [`Results`] into `report.html` and `figures/*.{svg,png}`; [`rebuild`] reads
 //! the files of a run directory and does the same. A figure is a pure function from data to a list
-//! of shapes (`figures`, `draw`). The shapes are written as SVG, and the PNG is that SVG rasterised
+//! of shapes (`figures`, `draw`). The shapes are written as SVG and rasterised as PNG
 //! with an embedded font, so neither depends on the machine.
 
 // The sample experiment, shared by unit and integration tests, refers to this crate by name.

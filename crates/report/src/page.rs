@@ -121,6 +121,6 @@ pub fn write_figure(figure: Figure, folder: &str, staging: &mut Staging) -> Resu
     let (svg_file, png_file) = (format!("{file}.svg"), format!("{file}.png"));
     let svg = figure.svg();
     staging.add(&svg_file, svg.as_bytes())?;
-    staging.add(&png_file, &draw::png::rasterise(&svg)?)?;
+    staging.add(&png_file, &draw::png::rasterise(&figure.drawing)?)?;
     Ok(Picture { title: figure.title, caption: figure.caption, svg, svg_file, png_file })
 }

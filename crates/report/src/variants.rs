@@ -77,7 +77,7 @@ pub struct Spectra<'a> {
     pub curvature: &'a str,
     /// The group, with the estimator if several measured it.
     pub label: String,
-    /// Whether it is of the whole network.
+    /// Whether it is of the full network.
     pub is_full: bool,
     /// The epochs, each with the records of the runs.
     pub epochs: Vec<(usize, Vec<&'a ProbeRecord>)>,
@@ -124,7 +124,7 @@ impl<'a> Spectra<'a> {
     }
 }
 
-/// The groups, the whole network first, and all epochs.
+/// The groups, the full network first, and all epochs.
 pub fn groups_and_epochs<'a>(spectra: &'a [Spectra]) -> (Vec<&'a str>, Vec<usize>) {
     let (full, layers): (Vec<&Spectra>, Vec<&Spectra>) = spectra.iter().partition(|one| one.is_full);
     let groups = distinct(full.iter().chain(&layers).map(|one| one.label.as_str()));

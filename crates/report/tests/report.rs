@@ -13,7 +13,6 @@ use eigenscape_report::{
     EXPERIMENT_FILE, FIGURES_FOLDER, NOTES_FILE, Note, Notes, REPORT_FILE, RESULTS_FILE, RunNotes, rebuild,
     write,
 };
-use resvg::usvg::roxmltree;
 
 fn written(results: &Results, notes: &Notes) -> (tempfile::TempDir, String) {
     let dir = tempfile::tempdir().unwrap();

@@ -156,7 +156,7 @@ fn inputs_and_weights_have_pytorchs_names() {
 fn an_example_of_another_shape_is_refused() {
     let exported = exported("mobilenet");
     let error = Network::new(&[1, 8, 8], move |scope, x| exported.build(scope, x, 1)).err().unwrap();
-    assert_contains(&error.to_string(), &["exported for examples of shape [3, 8, 8]", "these are [1, 8, 8]"]);
+    assert_contains(&error.to_string(), &["exported for samples of shape [3, 8, 8]", "these are [1, 8, 8]"]);
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn constants_larger_than_file_and_inputs_suggest_are_refused_with_a_remedy() {
     let error = Network::new(&[12], move |scope, x| exported.build(scope, x, 1)).err().unwrap();
     assert_contains(
         &error.to_string(),
-        &["aten.arange", "[9000000] is too large for the size of the file", "register_buffer"],
+        &["aten.arange", "[9000000] is too large for this file", "register_buffer"],
     );
 }
 

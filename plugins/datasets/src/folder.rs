@@ -105,7 +105,7 @@ pub fn load(parameters: &FolderParameters, environment: &Environment) -> Result<
         Some(folder) if train != root => {
             let others = folders(&folder)?;
             if let Some(other) = others.iter().find(|other| !names.contains(other)) {
-                let problem = format!("it has the class `{other}`, which {} has not", train.display());
+                let problem = format!("it has the class `{other}`, which {} does not have", train.display());
                 return Err(Error::input(
                     folder.display().to_string(),
                     problem,

@@ -52,7 +52,7 @@ impl InputNames {
                 self.first(),
                 parts[0].dims()
             );
-            let remedy = "save all inputs of the same examples, [N, ...]";
+            let remedy = "save all inputs of the same samples, [N, ...]";
             return Err(file.error(&self.names[place], problem, remedy));
         }
         let double = parts.iter().any(|part| part.dtype() == DType::F64);

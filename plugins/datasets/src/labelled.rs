@@ -144,7 +144,7 @@ impl RowSource for Prepared {
         let image = |index: &u32| {
             let start = *index as usize * length;
             bytes.get(start..start + length).ok_or_else(|| {
-                let problem = format!("there is no example {index} among {}", self.images.len());
+                let problem = format!("there is no sample {index} among {}", self.images.len());
                 Error::input("the data set", problem, "report this")
             })
         };

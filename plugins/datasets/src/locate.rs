@@ -122,7 +122,7 @@ fn not_published(name: &str) -> (String, String) {
     crate::register(&mut registry);
     if registry.datasets.iter().any(|(known, _)| known == name) {
         let remedy = format!("`cargo xtask list dataset {name}` says what it reads; {published}");
-        return ("it has no published files that are looked for".to_owned(), remedy);
+        return ("it has no published files that are searched for".to_owned(), remedy);
     }
     let remedy = match nearest(name, names.iter().copied()) {
         Some(nearest) => format!("did you mean `{nearest}`?"),

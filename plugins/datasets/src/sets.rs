@@ -115,7 +115,7 @@ pub const FASHION_MNIST: PublishedSet = PublishedSet {
     ],
     statistics: HALVES,
     pad: 2,
-    embedded: Some("the balanced subset inside the program (600 + 100 images a class)"),
+    embedded: Some("the balanced subset inside the program (600 + 100 images per class)"),
 };
 
 macro_rules! emnist {

@@ -17,7 +17,7 @@ const SHUFFLE: u64 = 0;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TabularParameters {
-    /// Share of the examples that is held out as the test split, from 0 up to but not including 1;
+    /// Share of the samples that is held out as the test split, from 0 up to but not including 1;
     /// with 0 there is no test split.
     pub test_share: f64,
     /// Whether features and real targets are scaled to mean 0 and deviation 1.
@@ -34,7 +34,7 @@ impl Default for TabularParameters {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WineParameters {
-    /// Share of the examples that is held out as the test split, from 0 up to but not including 1;
+    /// Share of the samples that is held out as the test split, from 0 up to but not including 1;
     /// with 0 there is no test split.
     pub test_share: f64,
     /// Whether features and real targets are scaled to mean 0 and deviation 1.
@@ -138,7 +138,7 @@ impl Table {
     fn split(mut self, parameters: &TabularParameters) -> Result<Tabular> {
         let share = parameters.test_share;
         if !(0.0..1.0).contains(&share) {
-            let problem = format!("{share} is no share");
+            let problem = format!("{share} is not a share");
             return Err(Error::input("data.test_share", problem, "use at least 0 and less than 1"));
         }
         let count = self.targets.len();
@@ -220,13 +220,13 @@ impl Dataset for Tabular {
 
     fn description(&self) -> String {
         let test = match &self.test {
-            Some(test) => format!("{} test examples", test.len()),
+            Some(test) => format!("{} test samples", test.len()),
             None => "no test split".to_owned(),
         };
         let standardised = if self.standardised { ", standardised by the training split" } else { "" };
         let features = self.train.inputs.dims()[1];
         format!(
-            "{}: {} training examples and {test}, {features} features{standardised}",
+            "{}: {} training samples and {test}, {features} features{standardised}",
             self.title,
             self.train.len()
         )

@@ -129,7 +129,7 @@ impl<'a> TensorFile<'a> {
                 Err(self.error(
                     key,
                     problem,
-                    "remove the example or repair its value: every number must be finite",
+                    "remove the sample or repair its value: every number must be finite",
                 ))
             }
         }

@@ -135,7 +135,7 @@ impl Tensors {
                 let [there, missing] = if inputs { [x_test, "y_test"] } else { ["y_test", x_test] };
                 let problem = format!("the file has `{there}` and no such tensor");
                 let remedy =
-                    format!("save the test examples as x_test and y_test, or the file without `{there}`");
+                    format!("save the test samples as x_test and y_test, or the file without `{there}`");
                 return Err(file.error(missing, problem, remedy));
             }
         };
@@ -188,14 +188,14 @@ impl Part {
         let (x, inputs) = (names.first(), names.read(file)?);
         if inputs.elem_count() == 0 {
             let problem = format!("it is empty: its shape is {:?}", inputs.dims());
-            return Err(file.error(x, problem, "save at least one example, and no axis of length 0"));
+            return Err(file.error(x, problem, "save at least one sample, and no axis of length 0"));
         }
         if inputs.rank() < 2 {
             let problem = format!("its shape {:?} is not that of inputs", inputs.dims());
             return Err(file.error(
                 x,
                 problem,
-                "save it as [N, ...] with N examples, [N, 1] for single numbers",
+                "save it as [N, ...] with N samples, [N, 1] for single numbers",
             ));
         }
         no_truth_values(file, x, "save it as float32: 0 and 1")?;
@@ -203,7 +203,7 @@ impl Part {
     }
 
     fn require_same_kind(&self, test: &Self, file: &TensorFile<'_>) -> Result<()> {
-        let like = |key: &str| format!("save it like `{key}`; only the number of examples may differ");
+        let like = |key: &str| format!("save it like `{key}`; only the number of samples may differ");
         if self.inputs.dtype() != test.inputs.dtype() || self.inputs.dims()[1..] != test.inputs.dims()[1..] {
             let problem = format!("it is {}, but `x` is {}", describe(&test.inputs), describe(&self.inputs));
             return Err(file.error(&test.keys[0], problem, like(&self.keys[0])));
@@ -273,7 +273,7 @@ fn labels(file: &TensorFile<'_>, key: &str, count: usize) -> Result<RawTargets> 
             "its shape is {:?}, but the labels of {count} inputs are [{count}], those of their tokens or pixels [{count}, ...]",
             stored.shape
         );
-        let remedy = "save one integer an example, a token or a pixel, or floats [N, C] for real targets";
+        let remedy = "save one integer per sample, token or pixel, or floats [N, C] for real targets";
         return Err(file.error(key, problem, remedy));
     }
     let narrow = |(index, label): (usize, i128)| {
@@ -295,7 +295,7 @@ fn values(file: &TensorFile<'_>, key: &str, count: usize) -> Result<Tensor> {
         ref shape => {
             let problem =
                 format!("its shape is {shape:?}, but the targets of {count} inputs are [{count}, ..., C]");
-            Err(file.error(key, problem, "save the outputs that the network should have for each example"))
+            Err(file.error(key, problem, "save the outputs that the network should have for each sample"))
         }
     }
 }
@@ -377,7 +377,7 @@ impl Dataset for Tensors {
             Targets::Values(_) => format!("{} real targets", train.outputs()),
         };
         let test = match &self.test {
-            Some(test) => format!("{} test examples", test.len()),
+            Some(test) => format!("{} test samples", test.len()),
             None => "no test split".to_owned(),
         };
         let shape = &train.inputs.dims()[1..];
@@ -387,7 +387,7 @@ impl Dataset for Tensors {
             format!("inputs {shape:?} of type {:?}", self.dtype)
         };
         format!(
-            "tensors of {}, used as they are: {} training examples and {test}, {inputs}, {outputs}",
+            "tensors of {}, used as they are: {} training samples and {test}, {inputs}, {outputs}",
             self.path.display(),
             train.len(),
         )

@@ -175,7 +175,7 @@ fn a_test_split_is_optional() {
     let set = load("tensors", PATH, folder.path());
     assert!(!set.has_test_split());
     assert_says(&set.examples(Split::Test).unwrap_err().to_string(), &["xy.safetensors", "no test split"]);
-    assert!(set.description().contains("3 training examples and no test split"), "{}", set.description());
+    assert!(set.description().contains("3 training samples and no test split"), "{}", set.description());
     assert!(set.class_names().is_empty());
 
     let test = [("x_test", f32s(&[1, 2], &[8.0, 9.0])), ("y_test", i64s(&[1], &[6]))];
@@ -281,7 +281,7 @@ fn a_loss_that_needs_no_targets_needs_none_in_the_file() {
         assert_eq!(targets.dims(), [3, 1]);
     }
     let description = whole.description();
-    assert!(description.contains("3 training examples and 3 test examples"), "{description}");
+    assert!(description.contains("3 training samples and 3 test samples"), "{description}");
     assert!(description.contains("no targets"), "{description}");
     // Targets that are there are read.
     let with = parsed(&[("x", x()), ("y", i64s(&[3], &[0, 1, 0]))], true).unwrap();

@@ -244,7 +244,7 @@ fn symmetrised(operator: &dyn CurvatureOperator, mut a: Mat<f64>, epsilon: f64) 
             ),
             match operator.dtype() {
                 DType::F32 => {
-                    "use dtype = \"f64\", or take tf32 out: rounding exceeds what is left of a matrix whose terms cancel"
+                    "use dtype = \"f64\", or remove tf32: rounding errors exceed what remains of a matrix whose terms cancel"
                 }
                 _ => "report this: a curvature matrix is symmetric",
             },

@@ -72,10 +72,24 @@ impl DenseOperator {
         seed: u64,
         dtype: DType,
     ) -> Self {
+        Self::with_scaled_factor(r, n, outer, explicit, seed, dtype, |_| 1.0)
+    }
+
+    /// As [`with_factor`](Self::with_factor), where row r·N + n is multiplied by `scale` of it.
+    pub fn with_scaled_factor(
+        r: usize,
+        n: usize,
+        outer: impl IntoIterator<Item = (usize, usize, usize)>,
+        explicit: impl IntoIterator<Item = usize>,
+        seed: u64,
+        dtype: DType,
+        scale: impl Fn(usize) -> f64,
+    ) -> Self {
+        let scaled = |rows: Mat<f64>| Mat::from_fn(r * n, rows.ncols(), |i, j| scale(i) * rows[(i, j)]);
         let mut tensors = Vec::new();
         let mut phi: Vec<Mat<f64>> = Vec::new();
         for (seed, (p, o, i)) in (seed..).zip(outer) {
-            let (l, x) = (normal(r * n, p * o, seed), normal(n, p * i, seed + 100));
+            let (l, x) = (scaled(normal(r * n, p * o, seed)), normal(n, p * i, seed + 100));
             let left = tensor(&l, dtype).reshape((r, n, p, o)).unwrap();
             let right = tensor(&x, dtype).reshape((n, p, i)).unwrap();
             let (l, x) = (matrix(&tensor(&l, dtype)), matrix(&tensor(&x, dtype)));
@@ -86,7 +100,7 @@ impl DenseOperator {
             tensors.push(Rows::Outer { left, right });
         }
         for (seed, columns) in (seed..).zip(explicit) {
-            let rows = tensor(&normal(r * n, columns, seed + 200), dtype);
+            let rows = tensor(&scaled(normal(r * n, columns, seed + 200)), dtype);
             phi.push(matrix(&rows));
             tensors.push(Rows::Explicit(rows));
         }

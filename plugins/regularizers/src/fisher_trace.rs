@@ -100,7 +100,7 @@ impl FisherTrace {
     fn drawn_gradient(&self, scope: &mut PenaltyScope, wrt: &[Value]) -> Result<(Vec<Value>, f64)> {
         if scope.loss_function().categorical().is_none() {
             let problem = format!(
-                "a model's own labels are drawn by the probabilities of which the loss is −log, and `{}` is no such loss",
+                "labels drawn from the model need a loss that is −log of a probability, and `{}` is not",
                 scope.loss_function().name()
             );
             let remedy = "use labels = \"data\", or hessian-trace with estimator = \"per-sample\"";

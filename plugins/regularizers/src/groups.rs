@@ -42,7 +42,7 @@ impl Groups {
             let selector = GroupSelector::from(word.as_str());
             if let GroupSelector::Activation(_) | GroupSelector::Slice { .. } = selector {
                 let problem =
-                    format!("\"{word}\" is no group of parameters as wholes, which a penalty needs");
+                    format!("\"{word}\" does not select whole parameter tensors, which a penalty needs");
                 return Err(Error::input(
                     "groups",
                     problem,
@@ -95,8 +95,8 @@ mod tests {
         assert_eq!(Groups::default().parameters(&network).unwrap(), (&[0, 1, 2, 3]).into());
         for (groups, word) in [
             (several(&[]), "empty"),
-            (several(&["activation:a"]), "no group of parameters"),
-            (several(&["a.weight[0:2]"]), "no group of parameters"),
+            (several(&["activation:a"]), "whole parameter tensors"),
+            (several(&["a.weight[0:2]"]), "whole parameter tensors"),
             (Groups::One("c.*".to_owned()), "c.*"),
         ] {
             let message = groups.parameters(&network).unwrap_err().to_string();

@@ -42,7 +42,7 @@ impl Regularizer for Jacobian {
         let (inputs, outputs) = (scope.inputs(), scope.outputs());
         if !scope.varies(outputs, inputs)? {
             let problem = "the outputs have no derivative in the inputs, which are indices";
-            return Err(Error::input("name", problem, "penalise something else on tokens"));
+            return Err(Error::input("name", problem, "use another penalty for tokens"));
         }
         let shape = scope.graph().shape(outputs).to_vec();
         let probe = scope.probe(&shape);

@@ -446,6 +446,6 @@ fn a_verdict_that_another_bandwidth_turns_says_so() {
     };
     let next = "; next l2, 100 % farther; the middle half is l1 to l3";
     let flips = measured([0.1, 1.0, 2.0, 2.0, 3.0]);
-    assert_eq!(flips, format!("least at l1, depth 0.25; flips at bandwidth 0.002{next}"));
+    assert_eq!(flips, format!("least at l1, depth 0.25; the answer changes at bandwidth 0.002{next}"));
     assert_eq!(measured([3.0, 3.0, 1.0, 2.0, 3.0]), format!("least at l1, depth 0.25{next}"));
 }

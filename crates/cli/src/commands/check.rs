@@ -54,7 +54,7 @@ pub fn run(experiments: &[String], choices: &Choices, registry: &Registry) -> Re
     }
     Err(Failure::Usage {
         problem: format!("{} of {count} experiments cannot run", wrong.len()),
-        remedy: format!("the reasons are above\nthey are: {}", wrong.join(", ")),
+        remedy: format!("see the messages above\ncannot run: {}", wrong.join(", ")),
     })
 }
 
@@ -241,7 +241,7 @@ fn spent(work: &Work, rate: f64) -> String {
     let parts: Vec<String> = parts.map(|(what, seconds)| format!("{} {what}", in_words(seconds))).collect();
     let parts = if parts.len() > 1 { format!(": {}", parts.join(", ")) } else { String::new() };
     format!(
-        "time: about {}{parts}; by {:.1e} operations, of which this machine does {:.1e} a second in this network",
+        "time: about {}{parts}; {:.1e} operations, at {:.1e} per second on this machine",
         in_words(work.total() / rate),
         work.total(),
         rate

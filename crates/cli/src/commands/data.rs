@@ -37,7 +37,7 @@ fn all(registry: &Registry, environment: &Environment) -> String {
     }));
     let mut lines = table(&rows, WIDTH);
     lines.push(String::new());
-    let hint = "`cargo xtask data NAME` says where a set is looked for, checks its files, and says how to get it; `data.path` in an \
+    let hint = "`cargo xtask data NAME` says where a set is searched for, checks its files, and says how to get it; `data.path` in an \
                 experiment names any other folder.";
     lines.extend(indented(hint, ""));
     lines.join("\n")

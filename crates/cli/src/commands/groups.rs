@@ -24,7 +24,7 @@ pub fn run(experiment: &str, choices: &Choices, registry: &Registry) -> Result<(
         }
         let prepared = survey(run)?;
         for (index, probe) in prepared.probes.iter().enumerate() {
-            lines.push(format!("probe {}: on {} examples", index + 1, probe.samples()));
+            lines.push(format!("probe {}: on {} samples", index + 1, probe.samples()));
             let rows = table(&rows(&prepared, probe)?);
             let members =
                 std::iter::once(Vec::new()).chain(probe.groups.iter().map(|group| members(&prepared, group)));

@@ -186,7 +186,7 @@ pub fn run(kind: &str, name: &str, registry: &Registry) -> Result<()> {
     let (from, to) = (folder.join(&sources).join("../Cargo.lock"), folder.join("Cargo.lock"));
     fs::copy(&from, &to).map_err(|error| Error::io(&from, error))?;
     crate::print(format_args!(
-        "{name}: a crate with a start of your {}\n\n    cd {name}\n    cargo test\n    cargo run --release -- reproduce experiment.toml",
+        "{name}: a crate with a template of your {}\n\n    cd {name}\n    cargo test\n    cargo run --release -- reproduce experiment.toml",
         kind.word()
     ))
 }

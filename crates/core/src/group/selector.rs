@@ -232,7 +232,7 @@ fn matcher(glob: &str) -> Result<GlobMatcher> {
         return Err(Error::input(format!("group \"{word}...\""), problem, "list several shorter globs"));
     }
     let built = GlobBuilder::new(glob).build().map_err(|error| {
-        Error::input(format!("group \"{glob}\""), error.to_string(), "mend the glob's brackets or braces")
+        Error::input(format!("group \"{glob}\""), error.to_string(), "correct the glob's brackets or braces")
     })?;
     Ok(built.compile_matcher())
 }
@@ -337,8 +337,8 @@ mod tests {
         assert!(message("blok.0.weight").contains("did you mean \"block.0.weight\"?"));
         assert!(message("stage").contains("did you mean \"stages\"?"));
         assert!(message("activation:heed").contains("did you mean \"activation:head\"?"));
-        assert!(message("block.[").contains("mend the glob"));
-        assert!(message(&"{".repeat(128).replace('{', "{{")).contains("mend the glob"));
+        assert!(message("block.[").contains("correct the glob"));
+        assert!(message(&"{".repeat(128).replace('{', "{{")).contains("correct the glob"));
         assert!(message(&["{".repeat(3000), "}".repeat(3000)].concat()).contains("longer than 256"));
         assert!(message(&["{".repeat(128), "a".to_owned(), "}".repeat(127)].concat()).contains("help"));
     }

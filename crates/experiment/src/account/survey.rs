@@ -58,7 +58,7 @@ impl Landscapes {
 
 /// The memory that a run's probes share while matrices are measured one at a time.
 struct Measuring {
-    /// Memory taken whichever matrix is measured: the records, the spectra of all moments, a
+    /// Memory taken whichever matrix is measured: the records, the spectra of all measured epochs, a
     /// distance.
     beside: Account,
     allowed: Allowed,
@@ -97,9 +97,9 @@ pub fn run(
     Ok(account)
 }
 
-/// Memory for the recorded spectra and distances of all moments, and for computing one distance.
+/// Memory for the recorded spectra and distances of all measured epochs, and for computing one distance.
 fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
-    let (mut all, mut longest, mut groups, mut moments_of_all) = (0_usize, 0, 0_usize, 0_usize);
+    let (mut all, mut longest, mut groups, mut measurements_of_all) = (0_usize, 0, 0_usize, 0_usize);
     let mut pairs_of_all = 0_usize;
     let landscapes = Landscapes::of(probes)?;
     for probe in probes {
@@ -107,12 +107,12 @@ fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
         for (curvature, group) in probe.matrices() {
             let listed = probe.plan.estimator.eigenvalues(&landscape.operator(curvature, group));
             longest = longest.max(listed);
-            let moments = probe.plan.epochs.len().saturating_mul(probe.batches.len());
-            moments_of_all = moments_of_all.max(moments);
+            let measurements = probe.plan.epochs.len().saturating_mul(probe.batches.len());
+            measurements_of_all = measurements_of_all.max(measurements);
             groups = groups.saturating_add(1);
-            all = all.saturating_add(listed.saturating_mul(moments));
+            all = all.saturating_add(listed.saturating_mul(measurements));
             let pairs = probe.plan.eigenvectors.map_or(0, |count| count.get().min(group.dimension));
-            pairs_of_all = pairs_of_all.saturating_add(pairs.saturating_mul(moments));
+            pairs_of_all = pairs_of_all.saturating_add(pairs.saturating_mul(measurements));
         }
     }
     let kept = all.saturating_mul(plan.runs).saturating_mul(EIGENVALUE);
@@ -123,11 +123,12 @@ fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
         Between::LayersAndFull => groups,
         Between::AllPairs | Between::Curvatures => groups.saturating_mul(groups) / 2,
     });
-    let pairs = pairs.fold(0, usize::saturating_add).saturating_mul(moments_of_all).saturating_mul(plan.runs);
-    Ok(Account::of("the eigenvalues of all moments", kept)
+    let pairs =
+        pairs.fold(0, usize::saturating_add).saturating_mul(measurements_of_all).saturating_mul(plan.runs);
+    Ok(Account::of("the eigenvalues of all epochs", kept)
         .with("the records of eigenvectors", size([pairs_of_all, plan.runs], EIGENPAIR))
         .with("a distance", grid.saturating_add(parts))
-        .with("the distances of all moments", size([pairs], DISTANCE)))
+        .with("the distances of all epochs", size([pairs], DISTANCE)))
 }
 
 /// The matrices of a probe while residuals of eigenvectors are measured, after an estimator that

@@ -32,13 +32,13 @@ impl Checker<'_> {
                 }
                 Change::Crop(frame) if (1..=WIDEST_FRAME).contains(&frame) => {}
                 Change::Crop(frame) => {
-                    let problem = format!("a frame of {frame} pixels cannot be used");
+                    let problem = format!("a border of {frame} pixels cannot be used");
                     return Err(self.error(&path, problem, format!("use 1 to {WIDEST_FRAME} pixels")));
                 }
             }
         }
         let background = data.background().ok_or_else(|| {
-            let problem = format!("the examples of `{}` are not known to be images", raw.name);
+            let problem = format!("`{}` is not known to be a data set of images", raw.name);
             self.error("data.augment", problem, "remove `augment`, or choose a data set of images")
         })?;
         if !trains {

@@ -30,7 +30,7 @@ impl Checker<'_> {
             ));
         }
         if selection.key.as_deref() == Some("") {
-            let help = "leave `key` out where the file itself is the state dict";
+            let help = "leave `key` out if the file itself is the state dict";
             return Err(self.error(&format!("{PATH}.key"), "`key` is empty", help));
         }
         Ok(self.located(PATH, Selection { path: resolved, ..selection }))

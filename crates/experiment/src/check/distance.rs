@@ -26,9 +26,9 @@ impl Checker<'_> {
         if comparable(raw.between, probes, false) && !comparable(raw.between, probes, true) {
             let numbers = probes.iter().filter_map(|probe| Some((probe, probe.estimator.number()?)));
             let numbers: Vec<String> = numbers
-                .map(|(probe, number)| format!("`{}` finds the {number} alone", probe.estimator_name.value))
+                .map(|(probe, number)| format!("`{}` finds only the {number}", probe.estimator_name.value))
                 .collect();
-            let problem = format!("a distance is one of spectra, and {}", numbers.join(", "));
+            let problem = format!("a distance needs two spectra, and {}", numbers.join(", "));
             let help = "let a [[probe]] measure these groups with estimator = \"lanczos\" or \"gram\", or remove the [[distance]]";
             return Err(self.error(&format!("{path}.name"), problem, help));
         }
@@ -55,7 +55,7 @@ impl Checker<'_> {
             return Ok(());
         }
         let problem = format!("two [[distance]] are named \"{}\"", raw.name);
-        let help = "results are told apart by this name: keep one, or put its keys into [sweep]";
+        let help = "results are identified by this name: keep one, or vary its keys in [sweep]";
         Err(self.error(&format!("distance[{index}].name"), problem, help))
     }
 }

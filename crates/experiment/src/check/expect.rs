@@ -42,7 +42,7 @@ impl Checker<'_> {
         runs: &[RunPlan],
     ) -> Result<Expectation, ConfigError> {
         if raw.claim.trim().is_empty() {
-            let help = "say in words what is claimed: the report lists it";
+            let help = "say in words what you expect: the report shows it";
             return Err(self.error(&format!("{path}.claim"), format!("`{path}.claim` is empty"), help));
         }
         let subject = self.subject(path, raw, raw.quantity, runs)?;
@@ -103,7 +103,7 @@ impl Checker<'_> {
         // by.
         if matches!(quantity, Quantity::Outliers | Quantity::LambdaMax) && runs.iter().any(batches) {
             let problem = format!(
-                "`{}` is judged in the spectrum of one sample, and a [[probe]] has `batches`",
+                "`{}` is judged in a single spectrum, and a [[probe]] has `batches`",
                 quantity.name()
             );
             let help = "remove `batches`, or claim something of \"trace\"";
@@ -134,10 +134,8 @@ impl Checker<'_> {
         };
         if let Some((estimator, number)) = number_instead(&subject, runs) {
             let key = if raw.quantity == quantity { "quantity" } else { "with" };
-            let problem = format!(
-                "`{}` is of eigenvalues, and `{estimator}` finds the {number} alone",
-                quantity.name()
-            );
+            let problem =
+                format!("`{}` needs eigenvalues, and `{estimator}` finds only the {number}", quantity.name());
             let help = "let a [[probe]] measure the group with estimator = \"lanczos\" or \"gram\"";
             return Err(self.error(&format!("{path}.{key}"), problem, help));
         }
@@ -178,7 +176,7 @@ impl Checker<'_> {
         let uses = [
             ("than", raw.than.is_some(), matches!(relation, Relation::Against { .. })),
             ("with", raw.with.is_some(), matches!(relation, Relation::With(..))),
-            // These relations compare the first moment with the last.
+            // These relations compare the first measured epoch with the last.
             ("epoch", raw.epoch.is_some(), !matches!(relation, Relation::OverTraining(_))),
         ];
         match uses.iter().find(|(_, given, used)| *given && !*used) {
@@ -232,11 +230,11 @@ impl Checker<'_> {
         match raw.with {
             None => {
                 let help = "add `with`, as in with = \"trace\"";
-                Err(self.error(&format!("{path}.is"), "it is not said with which quantity", help))
+                Err(self.error(&format!("{path}.is"), "the other quantity is missing", help))
             }
             Some(Quantity::Distance) => {
                 let help = "use another quantity";
-                Err(self.error(&format!("{path}.with"), "a run has many distances", help))
+                Err(self.error(&format!("{path}.with"), "a run has many distances, not one", help))
             }
             Some(other) if other == raw.quantity => {
                 let problem = format!("`{}` is compared with itself", other.name());
@@ -248,8 +246,8 @@ impl Checker<'_> {
 
     fn variant(&self, path: &str, variant: &str, runs: &[RunPlan]) -> Result<(), ConfigError> {
         if let Some((_, other)) = self.same.iter().find(|(same, _)| same == variant) {
-            let problem = format!("`{variant}` has the settings of `{other}`, and is not run for itself");
-            return Err(self.error(path, problem, format!("name `{other}`, or let their settings differ")));
+            let problem = format!("`{variant}` has the same settings as `{other}`, and is not run twice");
+            return Err(self.error(path, problem, format!("name `{other}`, or make their settings differ")));
         }
         if !variant.is_empty() && runs.iter().any(|run| run.variant == variant) {
             return Ok(());

@@ -13,7 +13,7 @@ impl Checker<'_> {
     pub(super) fn memory(&self, raw: Option<&str>) -> Result<Option<Located<usize>>, ConfigError> {
         let Some(text) = raw else { return Ok(None) };
         if text.trim().bytes().all(|byte| byte.is_ascii_digit()) && text.contains(|c| c != '0') {
-            let problem = format!("\"{text}\" has no unit: so many bytes are too few to be meant");
+            let problem = format!("\"{text}\" has no unit, and that many bytes are too few");
             return Err(self.error(
                 "memory",
                 problem,
@@ -24,7 +24,7 @@ impl Checker<'_> {
             Ok(ByteSize(bytes)) if bytes > 0 => Ok(Some(self.located("memory", memory::saturated(bytes)))),
             _ => Err(self.error(
                 "memory",
-                format!("\"{text}\" is no amount of memory"),
+                format!("\"{text}\" is not an amount of memory"),
                 "write a number with its unit, as in \"4GiB\" or \"500MiB\"",
             )),
         }

@@ -1,4 +1,4 @@
-//! Checks of probes: moments, samples, groups, curvatures.
+//! Checks of probes: times, samples, groups, curvatures.
 
 use std::num::NonZeroUsize;
 
@@ -11,7 +11,7 @@ use crate::{
     diagnostic::{ConfigError, Located, suggestion},
     limits::EIGENVECTORS,
     plan::{ProbePlan, Samples, TrainPlan},
-    raw::{self, Amount, At, Moments},
+    raw::{self, Amount, At, Times},
 };
 
 /// The curvatures that can be measured.
@@ -41,7 +41,7 @@ impl Checker<'_> {
             })?;
         }
         Ok(ProbePlan {
-            epochs: self.moments(&format!("{path}.at"), &raw.at, epochs)?,
+            epochs: self.times(&format!("{path}.at"), &raw.at, epochs)?,
             samples: self.samples(&path, raw)?,
             take: raw.take,
             split: match raw.split {
@@ -80,7 +80,7 @@ impl Checker<'_> {
             (_, raw::Float::F64) => Ok(Residuals::F64),
             (raw::Float::F32, raw::Float::F32) => Ok(Residuals::OfPoint),
             (raw::Float::F64, raw::Float::F32) => {
-                let problem = "products in f64 have residuals in f64";
+                let problem = "products in f64 need residuals in f64";
                 Err(self.error(path, problem, "remove `residuals`, or use dtype = \"f32\""))
             }
         }
@@ -133,7 +133,7 @@ impl Checker<'_> {
         };
         if raw.augment && !augmented {
             let problem = "the experiment declares no augmentation";
-            return refuse("augment", problem, "add data.augment = [\"flip\"], say, or remove `augment`");
+            return refuse("augment", problem, "add data.augment = [\"flip\"], or remove `augment`");
         }
         if raw.split == raw::SplitName::Test && !data.has_test_split() {
             let problem = "the data set has no test split";
@@ -146,23 +146,21 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn moments(&self, path: &str, at: &Moments, epochs: usize) -> Result<Vec<usize>, ConfigError> {
+    fn times(&self, path: &str, at: &Times, epochs: usize) -> Result<Vec<usize>, ConfigError> {
         match at {
-            Moments::Word(word) if word == "every-epoch" => Ok((epochs.min(1)..=epochs).collect()),
-            Moments::Word(word) => {
-                Ok(vec![self.moment(path, word, epochs, &["start", "end", "every-epoch"])?])
-            }
-            Moments::List(list) => self.epochs(path, list, epochs),
+            Times::Word(word) if word == "every-epoch" => Ok((epochs.min(1)..=epochs).collect()),
+            Times::Word(word) => Ok(vec![self.time(path, word, epochs, &["start", "end", "every-epoch"])?]),
+            Times::List(list) => self.epochs(path, list, epochs),
         }
     }
 
     /// The number of completed epochs that a word stands for.
-    fn moment(&self, path: &str, word: &str, epochs: usize, known: &[&str]) -> Result<usize, ConfigError> {
+    fn time(&self, path: &str, word: &str, epochs: usize, known: &[&str]) -> Result<usize, ConfigError> {
         match word {
             "start" => Ok(0),
             "end" => Ok(epochs),
             "every-epoch" => {
-                let problem = "\"every-epoch\" stands alone, and not in a list";
+                let problem = "\"every-epoch\" cannot be in a list";
                 Err(self.error(
                     path,
                     problem,
@@ -170,37 +168,37 @@ impl Checker<'_> {
                 ))
             }
             other => {
-                let help = suggestion(other, "moments", known);
-                Err(self.error(path, format!("there is no moment \"{other}\""), help))
+                let help = suggestion(other, "times", known);
+                Err(self.error(path, format!("there is no measurement time \"{other}\""), help))
             }
         }
     }
 
     fn epochs(&self, path: &str, list: &[At], epochs: usize) -> Result<Vec<usize>, ConfigError> {
         if list.is_empty() {
-            let help = "list moments as in at = [\"start\", 5, \"end\"]";
-            return Err(self.error(path, "the list of moments is empty", help));
+            let help = "list times as in at = [\"start\", 5, \"end\"]";
+            return Err(self.error(path, "the list of times is empty", help));
         }
-        let moment = |(index, at): (usize, &At)| {
+        let time = |(index, at): (usize, &At)| {
             let path = format!("{path}[{index}]");
             match at {
-                At::Word(word) => self.moment(&path, word, epochs, &["start", "end"]),
+                At::Word(word) => self.time(&path, word, epochs, &["start", "end"]),
                 At::Epoch(epoch) if *epoch <= epochs => Ok(*epoch),
                 At::Epoch(epoch) => {
                     let trained = match epochs {
-                        0 => "nothing is trained, so the only moment is 0".to_owned(),
-                        last => format!(
-                            "moments are from 0 (before training, \"start\") to {last} (`train.epochs`, \"end\")"
-                        ),
+                        0 => "nothing is trained: use 0".to_owned(),
+                        last => {
+                            format!("use 0 (before training, \"start\") to {last} (`train.epochs`, \"end\")")
+                        }
                     };
                     Err(self.error(&path, format!("there is no epoch {epoch} to measure after"), trained))
                 }
             }
         };
-        let mut moments: Vec<usize> = list.iter().enumerate().map(moment).collect::<Result<_, _>>()?;
-        moments.sort_unstable();
-        moments.dedup();
-        Ok(moments)
+        let mut times: Vec<usize> = list.iter().enumerate().map(time).collect::<Result<_, _>>()?;
+        times.sort_unstable();
+        times.dedup();
+        Ok(times)
     }
 
     fn samples(&self, path: &str, raw: &raw::Probe) -> Result<Located<Samples>, ConfigError> {
@@ -211,7 +209,7 @@ impl Checker<'_> {
                 let problem = if given.is_some() {
                     "both `samples_per_class` and `samples` are given"
                 } else {
-                    "it is not said how many examples to measure on"
+                    "the number of samples to measure on is missing"
                 };
                 let help = "give one of samples_per_class = 10, samples = 100 or samples = \"all\"";
                 let at = if given.is_some() { format!("{path}.samples") } else { path.to_owned() };
@@ -223,7 +221,7 @@ impl Checker<'_> {
             Amount::Word(word) if word == "all" => Samples::All,
             Amount::Word(word) => {
                 let problem = format!("`{path}` cannot be \"{word}\"");
-                return Err(self.error(&path, problem, "use a whole number of examples or \"all\""));
+                return Err(self.error(&path, problem, "use a whole number of samples or \"all\""));
             }
             Amount::Count(count) => {
                 let count = self.at_least_one(&path, *count)?;
@@ -259,7 +257,7 @@ impl Checker<'_> {
             return Err(self.error(
                 &format!("{path}.name"),
                 problem,
-                "choose another: this one selects parameters or activations by itself",
+                "choose another name: this one already has a meaning in `groups`",
             ));
         }
         let globs: Vec<String> = parameters.iter().map(|(_, glob)| glob.to_owned()).collect();

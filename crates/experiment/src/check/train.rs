@@ -69,7 +69,7 @@ impl Checker<'_> {
             return Err(self.error(
                 &format!("{path}.nesterov"),
                 "Nesterov's step needs a momentum, and no dampening",
-                "set momentum = 0.9, say, and leave dampening out",
+                "set momentum = 0.9, for example, and remove dampening",
             ));
         }
         Ok(Optimizer::Sgd(Sgd { lr, momentum, dampening, nesterov, weight_decay }))
@@ -104,8 +104,8 @@ impl Checker<'_> {
             self.error(path, format!("the key `{key}` is missing in `{path}`"), format!("add {help}"))
         };
         let milestones =
-            raw.milestones.as_ref().ok_or_else(|| missing("milestones", "milestones = [10, 20], say"))?;
-        let gamma = raw.gamma.ok_or_else(|| missing("gamma", "gamma = 0.25, say"))?;
+            raw.milestones.as_ref().ok_or_else(|| missing("milestones", "milestones = [10, 20]"))?;
+        let gamma = raw.gamma.ok_or_else(|| missing("gamma", "gamma = 0.25, for example"))?;
         self.in_range(&format!("{path}.gamma"), gamma, "a positive number", |gamma| gamma > 0.0)?;
         let increasing = milestones.first() != Some(&0) && milestones.is_sorted_by(|a, b| a < b);
         if !increasing {

@@ -36,7 +36,7 @@ impl Twins {
         let words = if *name == run.name {
             format!("`{name}` is asked for again")
         } else {
-            format!("`{}` has the settings of `{name}`", run.name)
+            format!("`{}` has the same settings as `{name}`", run.name)
         };
         if !self.again.contains(&words) {
             self.again.push(words);
@@ -60,7 +60,7 @@ impl Twins {
             more => format!("; and {more} more"),
         };
         let named = self.again.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
-        (!self.again.is_empty()).then(|| format!("equal settings are one run, and no reruns: {named}{more}"))
+        (!self.again.is_empty()).then(|| format!("runs with equal settings are run once: {named}{more}"))
     }
 }
 

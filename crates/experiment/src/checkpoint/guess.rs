@@ -166,7 +166,7 @@ fn by_module<'a>(
     single(stored, missing, &mut pairs);
     let mut why = Vec::new();
     if !pairs.is_empty() {
-        why.push("the names are others, and by their shapes these are the same tensors".to_owned());
+        why.push("the names differ, but by their shapes these are the same tensors".to_owned());
     }
     if !paired.in_order.is_empty() {
         let modules = shown(paired.in_order.iter().copied());
@@ -176,7 +176,7 @@ fn by_module<'a>(
     }
     if !paired.open.is_empty() {
         let modules = shown(paired.open.iter().copied());
-        why.push(format!("which modules {modules} are, their shapes do not tell: add them to `rename`"));
+        why.push(format!("the shapes do not show which modules {modules} are: add them to `rename`"));
     }
     (pairs, why)
 }

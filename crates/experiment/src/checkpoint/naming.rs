@@ -88,8 +88,10 @@ impl StateDict<'_> {
                 None => "correct or remove it".to_owned(),
             }
         };
-        let problem =
-            format!("has no name that \"{from}\" in `rename` fits; its names are: {}", self.stored_names());
+        let problem = format!(
+            "has no name that matches \"{from}\" in `rename`; its names are: {}",
+            self.stored_names()
+        );
         Refusal::new(problem, remedy)
     }
 
@@ -108,7 +110,7 @@ impl StateDict<'_> {
             let near = near.map_or(String::new(), |name| format!("; did you mean \"{}\"?", short(&name)));
             return Err(Refusal::new(
                 format!(
-                    "has no name that \"{pattern}\" in `transpose` fits; its names are: {}",
+                    "has no name that matches \"{pattern}\" in `transpose`; its names are: {}",
                     self.stored_names()
                 ),
                 format!("correct or remove it{near}"),
@@ -118,11 +120,11 @@ impl StateDict<'_> {
             let entry = &mut self.entries[index];
             entry.item = entry.item.transposed().ok_or_else(|| {
                 let problem = format!(
-                    "\"{pattern}\" in `transpose` fits {}, which is {} and no matrix",
+                    "\"{pattern}\" in `transpose` matches {}, which is {} and not a matrix",
                     short(entry.stored_as),
                     entry.item
                 );
-                Refusal::new(problem, "let it fit matrices alone, as in transpose = [\"*.c_attn.weight\"]")
+                Refusal::new(problem, "make it match only matrices, as in transpose = [\"*.c_attn.weight\"]")
             })?;
         }
         Ok(())
@@ -144,7 +146,7 @@ fn twice(a: &Entry, b: &Entry) -> Refusal {
     let name = short(&a.name);
     if a.stored_as == b.stored_as {
         return Refusal::new(
-            format!("has two tensors of the name {name}"),
+            format!("has two tensors with the name {name}"),
             "change `strip_prefix` so that names stay different, or save the file again",
         );
     }

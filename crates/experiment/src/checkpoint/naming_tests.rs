@@ -138,7 +138,7 @@ fn all_matrices_of_gpt2_are_named_the_square_one_too() {
     );
     let message = gpt2().load(r#"transpose = ["*.c_*.weight", "*.wte.weight"]"#).unwrap_err().to_string();
     assert!(
-        message.contains("take out of `transpose` what fits as it is stored: transformer.wte.weight"),
+        message.contains("remove from `transpose` what fits as it is stored: transformer.wte.weight"),
         "{message}"
     );
     // A file of nanoGPT with only the square matrix transposed is refused, too.
@@ -166,7 +166,7 @@ fn a_rename_of_names_that_fit_as_they_are_is_taken_out() {
     let deeper = Case::new("gpt", "n_layer = 3\nn_head = 2\nn_embd = 4\ngelu = 'tanh'", &[5], 7);
     let deeper = Case { tensors: gpt2().tensors.clone(), ..deeper };
     let message = deeper.load(r#"rename = { "*" = "transformer.*" }"#).unwrap_err().to_string();
-    for text in ["remove `rename`", CONV1D, "for the settings in [model]: transformer.h.2"] {
+    for text in ["remove `rename`", CONV1D, "depends on the settings in [model]: transformer.h.2"] {
         assert!(message.contains(text), "no {text} in {message}");
     }
     let plain = Case::new("gpt", "n_layer = 2\nn_head = 2\nn_embd = 4", &[5], 7);
@@ -256,7 +256,7 @@ fn square_matrices_are_not_guessed_in_silence() {
 fn what_fits_nothing_or_too_much_is_refused_with_a_remedy() {
     let case = || own(["fc1", "bn", "fc2", "out"]);
     for (keys, texts) in [
-        (r#"rename = { "fc9.*" = "0.*" }"#, &["no name that \"fc9.*\" in `rename` fits", "bn.bias"][..]),
+        (r#"rename = { "fc9.*" = "0.*" }"#, &["no name that matches \"fc9.*\" in `rename`", "bn.bias"][..]),
         (r#"rename = { "fc1.weigth" = "0.weight" }"#, &["did you mean \"fc1.weight\"?"]),
         (r#"rename = { "0.*" = "fc1.*" }"#, &["names in the file to the left", "\"fc1.*\" = \"0.*\""]),
         (
@@ -267,9 +267,9 @@ fn what_fits_nothing_or_too_much_is_refused_with_a_remedy() {
         (r#"rename = { "fc1.*" = "0.*", "*.weight" = "1.*" }"#, &["help"]),
         (
             r#"transpose = ["fc9.weight"]"#,
-            &["no name that \"fc9.weight\" in `transpose` fits", "did you mean"],
+            &["no name that matches \"fc9.weight\" in `transpose`", "did you mean"],
         ),
-        (r#"transpose = ["fc1.*"]"#, &["fits fc1.bias, which is [4] and no matrix"]),
+        (r#"transpose = ["fc1.*"]"#, &["matches fc1.bias, which is [4] and not a matrix"]),
     ] {
         let message = case().load(keys).unwrap_err().to_string();
         for text in texts {

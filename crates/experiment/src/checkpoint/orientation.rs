@@ -112,7 +112,7 @@ pub(super) fn turning(network: &Network, state: &StateDict) -> Option<Turning> {
     }
     if !is_conv1d && !unknown.is_empty() {
         why += &format!(
-            "; whether {} is, too, a square shape does not tell: compare with `cargo xtask verify`",
+            "; a square shape does not show whether {} is, too: compare with `cargo xtask verify`",
             names(&unknown)
         );
     }
@@ -201,7 +201,7 @@ pub(super) fn doubt(
     Ok(odd(&others).map(|(turned, odd)| {
         let (ours, theirs) = if turned { ("as PyTorch does", "not ") } else { ("the other way round", "") };
         format!(
-            "{} taken to be stored {ours}, and the other matrices are {theirs}as PyTorch stores them: a square shape does not tell; compare with \
+            "{} taken to be stored {ours}, and the other matrices are {theirs}as PyTorch stores them: a square shape does not show it; compare with \
              `cargo xtask verify`",
             names(&odd)
         )

@@ -39,7 +39,7 @@ impl Rename {
             _ if from.is_empty() || to.is_empty() => refuse("a name in `rename` is empty".to_owned()),
             (0, 0) | (1, 1) => Ok(Self { from: from.to_owned(), to: to.to_owned() }),
             (0, _) | (_, 0) => refuse(format!(
-                "\"{from}\" = \"{to}\" has a star on one side only, so that it does not say what the star stands for on the other"
+                "\"{from}\" = \"{to}\" has a star on one side only: both sides need one, or neither"
             )),
             _ => refuse(format!("\"{from}\" = \"{to}\" has more than one star on a side")),
         }
@@ -87,7 +87,7 @@ pub(crate) fn chosen(rename: &[Rename], name: &str) -> Result<Option<(usize, Str
         if ours == theirs && target != *existing {
             return Err(Refusal::new(
                 format!(
-                    "\"{}\" and \"{}\" in `rename` both fit {name}, and say equally much of it",
+                    "\"{}\" and \"{}\" in `rename` both match {name}, and are equally specific",
                     rename[*other].from, entry.from
                 ),
                 format!("add the name itself, as in \"{name}\" = \"{target}\""),

@@ -49,7 +49,7 @@ fn upright(differences: &[Difference]) -> Option<String> {
     let names = differences.iter().filter(fits).filter_map(|difference| Some(difference.found?.stored_as));
     let names = names.collect::<Vec<_>>();
     (!names.is_empty())
-        .then(|| format!("take out of `transpose` what fits as it is stored: {}", shown(names.into_iter())))
+        .then(|| format!("remove from `transpose` what fits as it is stored: {}", shown(names.into_iter())))
 }
 
 /// Keys with which fewer than `before` tensors differ, and the remaining differences.
@@ -143,7 +143,7 @@ fn remaining(rest: &[Difference]) -> String {
     });
     let each = each.collect::<Vec<_>>().join(", ");
     let more = if rest.len() > NAMED { format!(" and {} more", rest.len() - NAMED) } else { String::new() };
-    format!("\nWhat differs then is for the settings in [model]: {each}{more}")
+    format!("\nWhat still differs depends on the settings in [model]: {each}{more}")
 }
 
 /// `transpose = [...]`.

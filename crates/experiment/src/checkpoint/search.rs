@@ -95,7 +95,7 @@ fn search(document: &Document, root: u32) -> Result<(u32, Vec<String>), Refusal>
         if has("param_groups") && has("state") {
             if next == 0 {
                 return Err(Refusal::new(
-                    "holds the state of an optimiser, and no weights",
+                    "holds the state of an optimizer, and no weights",
                     "give the file of model.state_dict()",
                 ));
             }

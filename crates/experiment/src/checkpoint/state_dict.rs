@@ -107,7 +107,7 @@ impl<'c> Item<'c> {
             refuse(format!("is of type {:?}, which is not read", stored.dtype()), OTHER_TYPE)
         })?;
         if stored.repeats() {
-            let what = "is larger than what the file has of it".to_owned();
+            let what = "is larger than its data in the file".to_owned();
             return Err(refuse(what, "save it without repetition, as in tensor.contiguous()"));
         }
         self.read(dtype, dtype).ok_or_else(|| self.refuse(name))

@@ -12,7 +12,7 @@ pub struct Probe {
     /// When to measure: "start" (before training), "end", "every-epoch" (after each epoch, and not
     /// before training), or a list of "start", "end" and numbers of completed epochs.
     #[serde(default = "end")]
-    pub at: Moments,
+    pub at: Times,
     /// The number of samples of each class over which the loss is averaged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples_per_class: Option<Amount>,
@@ -61,8 +61,8 @@ fn double() -> Float {
     Float::F64
 }
 
-fn end() -> Moments {
-    Moments::Word("end".to_owned())
+fn end() -> Times {
+    Times::Word("end".to_owned())
 }
 
 fn full() -> Groups {
@@ -152,7 +152,7 @@ pub struct NamedGroup {
     untagged,
     expecting = "expected \"start\", \"end\", \"every-epoch\" or a list of \"start\", \"end\" and numbers of completed epochs"
 )]
-pub enum Moments {
+pub enum Times {
     /// "start", "end" or "every-epoch".
     Word(String),
     /// Several times.
@@ -171,7 +171,7 @@ pub enum At {
 
 /// How many samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a whole number of examples or \"all\"")]
+#[serde(untagged, expecting = "expected a whole number of samples or \"all\"")]
 pub enum Amount {
     /// A number of samples.
     Count(usize),

@@ -35,7 +35,7 @@ pub(super) fn check(base: &Node, sweep: Option<&Node>) -> Result<(), ConfigError
     }
     let runs = factors.iter().fold(1, |runs: usize, factor| runs.saturating_mul(factor.count.max(1)));
     let Some(largest) = factors.iter().max_by_key(|factor| factor.count) else { return Ok(()) };
-    let help = |what: &str| Some(format!("{what}, or share them out among several files"));
+    let help = |what: &str| Some(format!("{what}, or split them over several files"));
     if runs > RUNS {
         let factors = factors.iter().filter(|factor| factor.count > 1);
         let factors: Vec<String> =

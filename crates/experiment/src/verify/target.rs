@@ -51,7 +51,7 @@ impl File {
             self.refuse(format!("`y` does not fit the loss: {error}"), &remedy)
         })?;
         if rows.count() <= 0.0 && y.elem_count() > 0 {
-            let problem = "every label of `y` is ignored, or of a class of weight 0";
+            let problem = "every label of `y` is ignored, or belongs to a class of weight 0";
             return Err(self.refuse(problem, "write a batch with labels that count"));
         }
         let (words, targets) = (notes::loss_text(&labels), rows.mean()?);

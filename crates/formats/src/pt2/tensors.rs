@@ -111,7 +111,7 @@ fn raw<'a>(name: &str, bytes: &'a [u8], meta: &TensorMeta, entry: String) -> Res
     let storage = Storage { entry, offset, strides };
     match Stored::strided(dtype, &shape, &storage.strides, bytes) {
         Some(stored) if !stored.repeats() => Ok(Tensor { dtype: meta.dtype, shape, storage, bytes }),
-        Some(_) => refuse("is larger than what the file has of it"),
+        Some(_) => refuse("is larger than its data in the file"),
         None => refuse("does not lie in its entry"),
     }
 }

@@ -44,7 +44,7 @@ def check_labels(y: np.ndarray, outputs: tuple[Any, ...], loss: Any) -> None:
         return
     if y.ndim > 1 and y.shape[-1] == 1 and len(outputs) == y.ndim and outputs[-1] != 1:
         raise unusable(
-            f"`y` has the shape {list(y.shape)}, and there is one label an example", "give y.squeeze(-1)"
+            f"`y` has the shape {list(y.shape)}, and there is one label per sample", "give y.squeeze(-1)"
         )
     count, ignored = _classes(y, outputs), settings.get("ignore_index", -100)
     labels = y[y != ignored]

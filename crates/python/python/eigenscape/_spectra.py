@@ -121,7 +121,7 @@ def spectra(
                 progress=progress,
                 words=plain_words,
                 # The classes are those of the module, and a few samples have a few of them.
-                unsaid=r"of the \d+ classes no training example",
+                unsaid=r"of the \d+ classes no training sample",
             )
             return _with_vectors(results.spectra)
         except EigenscapeError as error:

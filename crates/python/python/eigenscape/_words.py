@@ -25,7 +25,7 @@ _PHRASES = [
     (r"(\w+) = (\S+) in \[loss\]", r'loss={"name": ..., "\1": \2}'),
     (r"(\w+) = (\S+) in \[model\]", r"\1=\2"),
     (r"set `output` in \[model\] to", "give as `output`"),
-    (r"mend the settings in \[model\], choose another architecture, or", "mend the module, or"),
+    (r"correct the settings in \[model\], choose another architecture, or", "correct the module, or"),
     (r"the settings in \[model\]", "the module"),
     (r"in \[(model|data)\]", "in the call"),
     (r"the data, tensor `(\w+)`: ", r"`\1`: "),

@@ -16,6 +16,18 @@ pub fn typeset(value: f64, digits: usize) -> String {
     text.replace('-', "−")
 }
 
+/// A text of numbers with a typographic minus before negative ones: "−2.5 [−3, 1e-7]".
+#[must_use]
+pub fn signed(text: &str) -> String {
+    let mut before = ' ';
+    let sign = |c: char| {
+        let is_sign = c == '-' && !before.is_alphanumeric();
+        before = c;
+        if is_sign { '−' } else { c }
+    };
+    text.chars().map(sign).collect()
+}
+
 /// A number with half of its 95 % interval, rounded where the error's second digit is: "62 ± 14";
 /// "62.31 ± ?" if the interval is unknown, all `digits` where there is no error.
 #[must_use]
@@ -81,7 +93,7 @@ pub fn evenly(count: usize, limit: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{count, evenly, percent, power_of_ten, significant, typeset};
+    use super::{count, evenly, percent, power_of_ten, signed, significant, typeset};
 
     #[test]
     fn significant_digits() {
@@ -89,6 +101,7 @@ mod tests {
         assert_eq!(shown, ["0", "10.00", "0.001234", "123457", "1.000e6", "1.000e-300", "-2.547"]);
         assert_eq!([f64::NAN, f64::NEG_INFINITY].map(|v| significant(v, 4)), ["NaN", "-∞"]);
         assert_eq!(typeset(-1.5e-12, 2), "−1.5×10⁻¹²");
+        assert_eq!(signed("-2.5 ± 1e-7 [-3, -1e-7]"), "−2.5 ± 1e-7 [−3, −1e-7]");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Drawing: figures are lists of shapes, written as SVG, and rasterised from that SVG.
+//! Drawing: figures are lists of shapes, which are written as SVG and rasterised as PNG.
 
 pub mod axis;
 pub mod colour;

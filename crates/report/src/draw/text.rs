@@ -2,10 +2,8 @@
 
 use std::sync::OnceLock;
 
-use skrifa::{
-    FontRef, MetadataProvider,
-    instance::{LocationRef, Size},
-};
+use tiny_skia::{Path, PathBuilder};
+use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
 /// The font file (see `fonts/README.md`).
 pub const FONT: &[u8] = include_bytes!("../../fonts/DejaVuSans.ttf");
@@ -17,14 +15,74 @@ const MISSING: f64 = 1.0;
 /// The width of one line of text in pixels at the given em size.
 #[must_use]
 pub fn width(text: &str, size: f64) -> f64 {
-    static FACE: OnceLock<Option<FontRef<'static>>> = OnceLock::new();
-    let Some(font) = FACE.get_or_init(|| FontRef::new(FONT).ok()) else {
-        return MISSING * size * text.chars().count() as f64;
-    };
-    let charmap = font.charmap();
-    let metrics = font.glyph_metrics(Size::new(1.0), LocationRef::default());
-    let advance = |c| charmap.map(c).and_then(|glyph| metrics.advance_width(glyph)).map(f64::from);
-    size * text.chars().map(|c| advance(c).unwrap_or(MISSING)).sum::<f64>()
+    let Some(face) = face() else { return MISSING * size * text.chars().count() as f64 };
+    size * text.chars().map(|c| advance(face, c)).sum::<f64>()
+}
+
+/// The outline of one line of text in pixels, with its baseline from `start` to the right; `None`
+/// if there is nothing to draw.
+#[must_use]
+pub fn outline(text: &str, size: f64, start: (f32, f32)) -> Option<Path> {
+    let face = face()?;
+    let scale = size as f32 / f32::from(face.units_per_em());
+    let mut pen = Outline { path: PathBuilder::new(), at: start, scale };
+    for c in text.chars() {
+        // Glyph 0 stands for characters that the font lacks.
+        face.outline_glyph(face.glyph_index(c).unwrap_or(GlyphId(0)), &mut pen);
+        pen.at.0 += (size * advance(face, c)) as f32;
+    }
+    pen.path.finish()
+}
+
+fn face() -> Option<&'static Face<'static>> {
+    static FACE: OnceLock<Option<Face<'static>>> = OnceLock::new();
+    FACE.get_or_init(|| Face::parse(FONT, 0).ok()).as_ref()
+}
+
+/// The width of a character in em.
+fn advance(face: &Face, c: char) -> f64 {
+    let glyph = face.glyph_index(c).and_then(|glyph| face.glyph_hor_advance(glyph));
+    glyph.map_or(MISSING, |units| f64::from(units) / f64::from(face.units_per_em()))
+}
+
+/// Glyphs in units of the font, with y upwards, as a path in pixels.
+struct Outline {
+    path: PathBuilder,
+    /// The origin of the current glyph.
+    at: (f32, f32),
+    scale: f32,
+}
+
+impl Outline {
+    fn placed(&self, x: f32, y: f32) -> (f32, f32) {
+        (self.at.0 + self.scale * x, self.at.1 - self.scale * y)
+    }
+}
+
+impl OutlineBuilder for Outline {
+    fn move_to(&mut self, x: f32, y: f32) {
+        let (x, y) = self.placed(x, y);
+        self.path.move_to(x, y);
+    }
+
+    fn line_to(&mut self, x: f32, y: f32) {
+        let (x, y) = self.placed(x, y);
+        self.path.line_to(x, y);
+    }
+
+    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
+        let ((x1, y1), (x, y)) = (self.placed(x1, y1), self.placed(x, y));
+        self.path.quad_to(x1, y1, x, y);
+    }
+
+    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
+        let ((x1, y1), (x2, y2), (x, y)) = (self.placed(x1, y1), self.placed(x2, y2), self.placed(x, y));
+        self.path.cubic_to(x1, y1, x2, y2, x, y);
+    }
+
+    fn close(&mut self) {
+        self.path.close();
+    }
 }
 
 /// `text` with its middle replaced by "…" so that it is at most `limit` pixels wide.

@@ -34,7 +34,7 @@ fn draw_curvature(curvature: &str, all: &[AgainstTrace]) -> Option<Figure> {
         (Sample::Line(line()), "least squares".to_owned()),
     ];
     let title = format!("Generalisation against the trace: {}", prose(curvature));
-    let caption = "Each dot is a run after its last epoch: the trace of the whole network's matrix, and what its training came to. The \
+    let caption = "Each dot is a run after its last epoch: the trace of the full network's matrix, and what its training came to. The \
                    line is the least-squares line over the runs; on a logarithmic axis it is curved."
         .to_owned();
     Some(Figure::new(&format!("against-trace-{curvature}"), title, caption, on_axes(&charts, axes, &legend)))

@@ -48,7 +48,7 @@ impl<'a> Curves<'a> {
     }
 }
 
-/// At most as many of the groups as have a panel each: evenly by depth, the whole network first.
+/// At most as many of the groups as have a panel each: evenly by depth, the full network first.
 pub fn thinned<'a>(groups: &[&'a str], limit: usize) -> Vec<&'a str> {
     evenly(groups.len(), limit).into_iter().map(|index| groups[index]).collect()
 }

@@ -2,7 +2,7 @@
 
 use eigenscape_analysis::{
     depth::Profile,
-    depth_summary::{Entry, METRICS, MOMENTS, mean},
+    depth_summary::{Entry, METRICS, TIMES, mean},
     expectation::When,
 };
 
@@ -16,7 +16,7 @@ use crate::{
     figure::Figure,
 };
 
-/// One chart per moment: one line per experiment, and on top the means of the estimated and of the
+/// One chart per time: one line per experiment, and on top the means of the estimated and of the
 /// exact ones. `metric` is an index into [`METRICS`]; all entries have the same curvature.
 pub fn draw(metric: usize, entries: &[&Entry]) -> Option<Figure> {
     let curvature = &entries.first()?.curvature;
@@ -24,15 +24,15 @@ pub fn draw(metric: usize, entries: &[&Entry]) -> Option<Figure> {
     let means = [false, true]
         .map(|exact| entries.iter().copied().filter(move |e| e.exact == exact).collect::<Vec<_>>());
     let means = means.iter().filter(|of| of.len() > 1).collect::<Vec<_>>();
-    let charts: Vec<Chart> = MOMENTS
+    let charts: Vec<Chart> = TIMES
         .iter()
         .enumerate()
-        .map(|(moment, when)| {
+        .map(|(time, when)| {
             let line = |(entry, stroke): (&&Entry, &Stroke)| {
-                Curve::new(points(entry.profile(metric, moment)), *stroke)
+                Curve::new(points(entry.profile(metric, time)), *stroke)
             };
             let mean = |of: &&Vec<&Entry>| {
-                let profiles: Vec<&Profile> = of.iter().map(|entry| entry.profile(metric, moment)).collect();
+                let profiles: Vec<&Profile> = of.iter().map(|entry| entry.profile(metric, time)).collect();
                 Curve::new(mean(&profiles), mean_stroke(of[0].exact))
             };
             Chart {
@@ -53,7 +53,8 @@ pub fn draw(metric: usize, entries: &[&Entry]) -> Option<Figure> {
     let all = charts.iter().flat_map(|chart| &chart.curves).flat_map(|curve| &curve.points);
     let y = Axis::fitting(all.map(|(_, value)| *value), 6)?;
     let drawing = on_axes(&charts, vec![y; charts.len()], &legend);
-    let title = format!("Distance of the layers to their network: {}, {}", METRICS[metric], prose(curvature));
+    let title =
+        format!("Distance of each layer to the full network: {}, {}", METRICS[metric], prose(curvature));
     let slug = format!("depth-{}-{curvature}", METRICS[metric]);
     Some(Figure::new(&slug, title, caption(entries), drawing))
 }
@@ -83,7 +84,7 @@ pub fn name(entry: &Entry) -> String {
     if entry.exact && !name.contains("exact") { format!("{name} (exact)") } else { name.to_owned() }
 }
 
-/// The moment in words, such as "summed over epochs".
+/// The time in words, such as "summed over epochs".
 pub fn words(when: When) -> &'static str {
     match when {
         When::All => "summed over epochs",

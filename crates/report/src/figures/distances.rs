@@ -1,4 +1,4 @@
-//! How far each layer's spectrum is from the whole network's: by depth, and over the epochs.
+//! How far each layer's spectrum is from the full network's: by depth, and over the epochs.
 
 use eigenscape_analysis::uncertainty::Number;
 use eigenscape_core::results::DistanceRecord;
@@ -88,12 +88,13 @@ impl<'a> Distances<'a> {
             title: String::new(),
             x: Axis::categories(&thinned_names(&names)),
             x_title: x_title.clone(),
-            y_title: format!("{} distance to the whole network", self.metric),
+            y_title: format!("{} distance to the full network", self.metric),
         });
         (!panels.is_empty()).then(|| Plot {
             slug: self.slug("distance-by-depth"),
-            title: format!("Distance of each group to the whole network: {}, {}", self.metric, self.names()),
-            caption: "The smaller, the more the group alone tells about the network.".to_owned()
+            title: format!("Distance of each group to the full network: {}, {}", self.metric, self.names()),
+            caption: "A small distance means that the group's spectrum resembles that of the full network."
+                .to_owned()
                 + &self.bandwidths(),
             style: Style::Line,
             names: ["group".into(), "distance".into()],
@@ -135,7 +136,7 @@ impl<'a> Distances<'a> {
             x_title: "epoch".into(),
             y_title: match by_variant {
                 true => format!("{} distance", self.metric),
-                false => format!("{} distance to the whole network", self.metric),
+                false => format!("{} distance to the full network", self.metric),
             },
         });
         let of_layers = curvatures.iter().flat_map(|curvature| {
@@ -150,11 +151,7 @@ impl<'a> Distances<'a> {
         let of_layers: Vec<Curve> = of_layers.collect();
         (!panels.is_empty()).then(|| Plot {
             slug: self.slug("distance-over-epochs"),
-            title: format!(
-                "Distance to the whole network over the epochs: {}, {}",
-                self.metric,
-                self.names()
-            ),
+            title: format!("Distance to the full network over the epochs: {}, {}", self.metric, self.names()),
             caption: format!(
                 "The same distances as training goes on.{}{}",
                 self.bandwidths(),

@@ -157,7 +157,7 @@ fn caption(curvature: &str, epoch: usize, classes: Option<usize>) -> String {
     format!(
         "The non-zero eigenvalues of the {} matrix G at epoch {epoch} and of the parts that add up to it, G = G0 + G1 + G2 + G3: \
          G1 is made of the classes' mean gradients, G2 of the cross-classes' means about these, G0 of the means of the true labels' \
-         gradients, G3 of the samples about their means; G1+2 = G1 + G2. One mark an eigenvalue; at the right their number \
+         gradients, G3 of the samples about their means; G1+2 = G1 + G2. One mark per eigenvalue; at the right their number \
          and the part's share of the trace. Smaller eigenvalues lie left of the axis.{lines}",
         prose(curvature)
     )

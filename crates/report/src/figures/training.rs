@@ -102,7 +102,7 @@ fn points(variant: &Variant, value: Value) -> Vec<Mark> {
 }
 
 fn caption(tested: bool, classes: bool) -> String {
-    let accuracy = if classes { " and the share classified rightly" } else { "" };
+    let accuracy = if classes { " and the share classified correctly" } else { "" };
     let splits =
         if tested { "the training and the test split" } else { "the training split (there is no other)" };
     format!(

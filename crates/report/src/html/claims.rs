@@ -12,7 +12,7 @@ use crate::{
 /// A table of one experiment's claims.
 pub fn table(claims: &[ClaimRecord]) -> Markup {
     html! {
-        div.scroll { table.prose {
+        div.table { div.scroll { table.data.prose {
             caption { "Claims" }
             thead { tr {
                 th.text scope="col" { "verdict" } th.text scope="col" { "claim" }
@@ -24,16 +24,16 @@ pub fn table(claims: &[ClaimRecord]) -> Markup {
                 td.text { (claim.paper.as_deref().unwrap_or("–")) }
                 td.text { (measured(&claim.measured)) }
             } } }
-        } }
+        } } }
     }
 }
 
 /// What was measured; what it was in each of many runs is folded.
 fn measured(text: &str) -> Markup {
-    let head = text.split_once(" (").map(|(head, _)| head);
+    let parts = text.find(" (").filter(|_| text.len() > LONG).map(|at| text.split_at(at));
     html! {
-        @match head.filter(|_| text.len() > LONG) {
-            Some(head) => details { summary { (head) } (text) },
+        @match parts {
+            Some((head, rest)) => details { summary { (head) } (rest) },
             None => (text),
         }
     }

@@ -1,6 +1,6 @@
 //! Distances by depth over several experiments: the study's answer to the paper's first question.
 
-use eigenscape_analysis::depth_summary::{Entry, METRICS, MOMENTS};
+use eigenscape_analysis::depth_summary::{Entry, METRICS, TIMES};
 use maud::{Markup, html};
 
 use super::Picture;
@@ -33,9 +33,9 @@ pub fn section(all: &[Depths]) -> Markup {
     }
 }
 
-/// Every pair of a metric and a moment, by index.
+/// Every pair of a metric and a time, by index.
 fn columns() -> impl Iterator<Item = (usize, usize)> + Clone {
-    (0..METRICS.len()).flat_map(|metric| (0..MOMENTS.len()).map(move |moment| (metric, moment)))
+    (0..METRICS.len()).flat_map(|metric| (0..TIMES.len()).map(move |time| (metric, time)))
 }
 
 fn table(entries: &[&Entry]) -> Markup {
@@ -46,19 +46,19 @@ fn table(entries: &[&Entry]) -> Markup {
             thead {
                 tr {
                     th.text rowspan="2" { "experiment" } th rowspan="2" { "layers" }
-                    @for metric in METRICS { th colspan=(MOMENTS.len()) { (metric) } }
+                    @for metric in METRICS { th colspan=(TIMES.len()) { (metric) } }
                 }
-                tr { @for (_, moment) in columns() { th { (words(MOMENTS[moment])) } } }
+                tr { @for (_, time) in columns() { th { (words(TIMES[time])) } } }
             }
             tbody {
                 @for entry in entries { tr {
                     td.text { (name(entry)) } td { (entry.profile(0, 0).layers.len()) }
-                    @for (metric, moment) in columns() { (least(entry, metric, moment)) }
+                    @for (metric, time) in columns() { (least(entry, metric, time)) }
                 } }
                 @for (kind, of) in totals.iter().filter(|(_, of)| !of.is_empty()) {
                     tr {
                         td.text { strong { "in the middle half, " (kind) } } td {}
-                        @for (metric, moment) in columns() { td { strong { (in_the_middle(of, metric, moment)) " of " (of.len()) } } }
+                        @for (metric, time) in columns() { td { strong { (in_the_middle(of, metric, time)) " of " (of.len()) } } }
                     }
                     tr {
                         td.text { "by chance" } td {}
@@ -71,13 +71,13 @@ fn table(entries: &[&Entry]) -> Markup {
             "Depth of the layer at the least distance: 0 for the first layer, 1 for the last; bold in the middle half, from 0.25 to 0.75. \
              †: at another bandwidth of the smoothing the nearest is on the other side. \
              ‡: the random vectors of estimated spectra do not tell on which side it is (with one, nothing does). \
-             By chance: how many would be there if the nearest were any layer alike."
+             By chance: the number to expect if every layer were equally likely to be nearest."
         }
     }
 }
 
-fn least(entry: &Entry, metric: usize, moment: usize) -> Markup {
-    let profile = entry.profile(metric, moment);
+fn least(entry: &Entry, metric: usize, time: usize) -> Markup {
+    let profile = entry.profile(metric, time);
     let least = profile.least();
     let flips = if profile.flips().is_empty() { "" } else { "†" };
     let open = if profile.tells_the_middle_half().is_none() { "‡" } else { "" };
@@ -89,6 +89,6 @@ fn least(entry: &Entry, metric: usize, moment: usize) -> Markup {
     }
 }
 
-fn in_the_middle(entries: &[&Entry], metric: usize, moment: usize) -> usize {
-    entries.iter().filter(|entry| entry.profile(metric, moment).is_least_in_the_middle_half()).count()
+fn in_the_middle(entries: &[&Entry], metric: usize, time: usize) -> usize {
+    entries.iter().filter(|entry| entry.profile(metric, time).is_least_in_the_middle_half()).count()
 }

@@ -11,7 +11,7 @@ pub fn intervals() -> Markup {
     html! {
         p.remark #intervals {
             "± is half of a 95 % interval by Student's t, and a band in a figure is that interval: over the runs of a variant where there are \
-             several, otherwise over the samples or the random vectors of an estimate. [a, b] are the ends of such an interval where they are not \
+             several, otherwise over the sample sets or the random vectors of an estimate. [a, b] are the ends of such an interval where they are not \
              alike. “± ?”: unknown, as with one random vector. A number without either has no random error."
         }
     }
@@ -86,8 +86,8 @@ fn terms(runs: &[Run]) -> Vec<(String, String)> {
         (
             any(|probe| !probe.exact && probe.has_spectrum()),
             "λ max, λ min",
-            "Ritz values; the intervals are where they lie with a probability of 95 %, where Lanczos has not converged: more steps tell. What \
-             several probes found alike (to 10⁻⁴ of the largest) is drawn once.",
+            "Ritz values. Where Lanczos has not converged, the interval holds the eigenvalue with a probability of 95 %: use more steps. \
+             Ritz values that several random vectors share (to 10⁻⁴ of the largest) are drawn once.",
         ),
         (
             any(|probe| !probe.exact && probe.has_spectrum()),
@@ -104,7 +104,7 @@ fn terms(runs: &[Run]) -> Vec<(String, String)> {
         (
             runs.iter().any(|run| !run.distances.is_empty()),
             "Errors of distances",
-            "by the jackknife over the random vectors of estimated spectra; what too few steps leave out is not in them.",
+            "by the jackknife over the random vectors of estimated spectra; they do not include the error of too few steps.",
         ),
         (
             runs.iter().flat_map(|run| &run.distances).any(|distance| distance.band.is_some()),

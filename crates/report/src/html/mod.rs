@@ -279,7 +279,7 @@ fn shortened(profile: &ProfileNote) -> Markup {
         section.notice {
             p {
                 strong { "Profile “" (profile.name) "”. " }
-                "The experiment was changed from what its file asks for in full: the question is the same, the numbers need not be."
+                "The experiment was changed from what its file asks for in full: its numbers may differ from those at full length."
             }
             ul { @for change in &profile.changes { li { code { (change) } } } }
         }

@@ -52,7 +52,7 @@ pub fn reruns(variants: &[VariantRecord]) -> Markup {
         (table.render())
         p.remark {
             "Means over the runs that did not diverge; in brackets the standard deviation. The best epoch is that of the highest test \
-             accuracy (without classes, of the lowest test loss): it is chosen on the test split and flatters."
+             accuracy (without classes, of the lowest test loss): it is chosen on the test split, and is therefore optimistic."
         }
     }
 }
@@ -78,7 +78,7 @@ fn statistic(variant: &VariantRecord, quantity: Quantity, epoch: &str) -> Cell {
     Cell::number(text, statistic.mean)
 }
 
-/// The numbers of outliers of the whole network's spectra at the last epoch, if the number of
+/// The numbers of outliers of the full network's spectra at the last epoch, if the number of
 /// classes is known.
 pub fn outliers(sections: &[Section]) -> Markup {
     let titles = vec![
@@ -89,7 +89,7 @@ pub fn outliers(sections: &[Section]) -> Markup {
         numbers("by clusters"),
         numbers("classes"),
     ];
-    let mut table = Table::new("Outliers of the whole network", titles);
+    let mut table = Table::new("Outliers of the full network", titles);
     for (index, section) in sections.iter().enumerate() {
         let name = if sections.len() == 1 { String::new() } else { run_name(section.run, index) };
         table.rows.extend(outlier_rows(section, &Cell::words(name)));
@@ -130,7 +130,7 @@ fn outlier_rows(section: &Section, name: &Cell) -> Vec<Vec<Cell>> {
     curvatures(section.run).into_iter().filter(|c| *c != "residual").filter_map(row).collect()
 }
 
-/// The layer closest to the whole network, for each run and distance, and the next one.
+/// The layer closest to the full network, for each run and distance, and the next one.
 pub fn depth(runs: &[Run]) -> Markup {
     let titles = vec![
         words("run"),
@@ -144,7 +144,7 @@ pub fn depth(runs: &[Run]) -> Markup {
         words("runner-up"),
         words("open"),
     ];
-    let mut table = Table::new("The layer nearest to the whole network", titles);
+    let mut table = Table::new("The layer nearest to the full network", titles);
     for (index, run) in runs.iter().enumerate() {
         let name = if runs.len() == 1 { String::new() } else { run_name(run, index) };
         let keys = distinct(run.distances.iter().map(|d| (d.metric.as_str(), d.curvature.as_str())));
@@ -160,8 +160,8 @@ pub fn depth(runs: &[Run]) -> Markup {
         @if !table.rows.is_empty() {
             (table.render())
             p.remark {
-                "Depth: 0 for the first layer, 1 for the last; the middle half is from 0.25 to 0.75. Open: what the probes, or another \
-                 bandwidth, leave open."
+                "Depth: 0 for the first layer, 1 for the last; the middle half is from 0.25 to 0.75. Open: undecided by the random \
+                 vectors, or different at another bandwidth."
             }
         }
     }

@@ -69,7 +69,7 @@ fn tile(fact: &Fact) -> Markup {
     html! {
         div.tile {
             dt { (fact.label) }
-            dd.value { (fact.value.text()) }
+            dd.value { (fact.value.written()) }
             dd.remark { (fact.remark) }
         }
     }
@@ -173,7 +173,7 @@ fn of_curvature(variant: &Variant, curvature: &str) -> Vec<Fact> {
     if let (Some(largest), Some(record)) =
         (last(Quantity::LambdaMax, Number::lambda_max), first_record(Quantity::LambdaMax))
     {
-        let open = if unconverged(record)[0].is_some() { "; not converged, more steps tell" } else { "" };
+        let open = if unconverged(record)[0].is_some() { "; not converged, use more steps" } else { "" };
         let loss = record.orthogonality_loss.map_or(String::new(), |loss| {
             format!("; the basis was stored rounded, its orthogonality loss is {}", significant(loss, 2))
         });

@@ -1,6 +1,10 @@
 //! A table that can be sorted and copied: columns without a value in any row are left out.
 
+use std::borrow::Cow;
+
 use maud::{Markup, html};
+
+use crate::draw::labels::signed;
 
 /// Tables with more rows are folded.
 const LONG: usize = 40;
@@ -47,9 +51,9 @@ impl Cell {
         Self { text: text.into(), value: Some(value) }
     }
 
-    /// The text.
-    pub fn text(&self) -> &str {
-        &self.text
+    /// The text; numbers with a typographic minus.
+    pub fn written(&self) -> Cow<'_, str> {
+        if self.is_number() { signed(&self.text).into() } else { Cow::Borrowed(&self.text) }
     }
 
     /// Whether it stands for a number.
@@ -120,9 +124,9 @@ impl Table {
         let is_long = is_text && cell.text.chars().count() > LINE;
         html! {
             @if first {
-                th.row.text[is_text] scope="row" data-value=[cell.value] { (cell.text) }
+                th.row.text[is_text] scope="row" data-value=[cell.value] { (cell.written()) }
             } @else {
-                td.text[is_text].long[is_long] data-value=[cell.value] { (cell.text) }
+                td.text[is_text].long[is_long] data-value=[cell.value] { (cell.written()) }
             }
         }
     }

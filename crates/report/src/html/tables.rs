@@ -10,7 +10,7 @@ use maud::{Markup, html};
 
 use super::{
     run_name,
-    table::{Cell, Table, numbers, words},
+    table::{Cell, Column, Table, numbers, words},
 };
 use crate::{
     data::{self, distinct},
@@ -49,12 +49,8 @@ fn named(runs: &[Run]) -> impl Iterator<Item = (Cell, &Run)> {
 }
 
 fn spectra(runs: &[Run]) -> Table {
-    let titles = vec![
-        words("run"),
-        numbers("epoch"),
-        words("group"),
-        words("curvature"),
-        words("estimator"),
+    let mut titles = matrix_titles();
+    titles.extend([
         words("exact"),
         numbers("dimension"),
         numbers("listed"),
@@ -65,25 +61,20 @@ fn spectra(runs: &[Run]) -> Table {
         numbers("orthogonality loss"),
         numbers("products"),
         numbers("seconds"),
-    ];
+    ]);
     let mut table = Table::new("Spectra", titles);
     for (name, run) in named(runs) {
-        table.rows.extend(run.probes.iter().map(|probe| spectrum(name.clone(), probe)));
+        table.rows.extend(run.probes.iter().map(|probe| spectrum(&name, probe)));
     }
     table
 }
 
-fn spectrum(name: Cell, p: &ProbeRecord) -> Vec<Cell> {
+fn spectrum(name: &Cell, p: &ProbeRecord) -> Vec<Cell> {
     let [largest, smallest] = data::extremes(p, DIGITS);
     let extreme =
         |text: String, value: Option<f64>| value.map_or_else(Cell::empty, |v| Cell::number(text, v));
     let loss = |loss: f64| Cell::number(significant(loss, 2), loss);
-    vec![
-        name,
-        epoch(p.epoch),
-        Cell::words(&p.group),
-        Cell::words(&p.curvature),
-        Cell::words(&p.estimator),
+    let cells = [
         Cell::words(if p.exact { "yes" } else { "no" }),
         Cell::number(count(p.dimension), p.dimension as f64),
         if p.has_spectrum() {
@@ -98,7 +89,19 @@ fn spectrum(name: Cell, p: &ProbeRecord) -> Vec<Cell> {
         p.orthogonality_loss.map_or_else(Cell::empty, loss),
         Cell::number(count(p.products), p.products as f64),
         Cell::number(significant(p.seconds, 3), p.seconds),
-    ]
+    ];
+    matrix(name, p).into_iter().chain(cells).collect()
+}
+
+/// The columns that say which matrix a row is about, and by which estimator.
+fn matrix_titles() -> Vec<Column> {
+    vec![words("run"), numbers("epoch"), words("group"), words("curvature"), words("estimator")]
+}
+
+/// The cells of [`matrix_titles`].
+fn matrix(name: &Cell, of: &ProbeRecord) -> Vec<Cell> {
+    let words = [&of.group, &of.curvature, &of.estimator].map(Cell::words);
+    [name.clone(), epoch(of.epoch)].into_iter().chain(words).collect()
 }
 
 fn epoch(epoch: usize) -> Cell {
@@ -118,18 +121,14 @@ fn mass_at_zero(probe: &ProbeRecord) -> Cell {
 
 /// One row per matrix, followed by one row per sample.
 fn spread(measured: &[Run]) -> Table {
-    let titles = vec![
-        words("run"),
-        numbers("epoch"),
-        words("group"),
-        words("curvature"),
-        words("estimator"),
+    let mut titles = matrix_titles();
+    titles.extend([
         words("batch"),
         numbers("trace"),
         numbers("deviation of the trace"),
         numbers("λ max"),
         numbers("deviation of λ max"),
-    ];
+    ]);
     let mut table = Table::new("Spread over batches", titles);
     for (name, run) in named(measured) {
         for spread in batches::spreads(run) {
@@ -141,10 +140,7 @@ fn spread(measured: &[Run]) -> Table {
 
 fn of_matrix(name: &Cell, spread: &Spread) -> Vec<Vec<Cell>> {
     let first = spread.records[0];
-    let matrix = || {
-        let words = [&first.group, &first.curvature, &first.estimator].map(Cell::words);
-        [name.clone(), epoch(first.epoch)].into_iter().chain(words)
-    };
+    let matrix = || matrix(name, first).into_iter();
     let all = [Cell::words(format!("all {}", spread.records.len()))];
     let whole = matrix().chain(all).chain(mean(Some(&spread.trace))).chain(mean(spread.lambda_max.as_ref()));
     let of_batch = |record: &&ProbeRecord| {

@@ -1,4 +1,4 @@
-//! A made-up but realistic experiment: LeNet at three epochs, the whole network by Lanczos, each
+//! A made-up but realistic experiment: LeNet at three epochs, the full network by Lanczos, each
 //! layer exactly.
 
 use eigenscape_core::results::{DistanceRecord, ProbeRecord, Results, Run, TrainingRecord};

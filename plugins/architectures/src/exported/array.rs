@@ -26,8 +26,8 @@ pub(super) const USUAL: usize = 1 << 21;
 
 fn too_large(shape: &[usize]) -> Error {
     let problem = format!(
-        "a constant tensor of shape {shape:?} is too large for the size of the file and of the inputs; as a \
-         buffer of the module (register_buffer) it is in the file"
+        "a constant tensor of shape {shape:?} is too large for this file and these inputs; make it a buffer of the \
+         module (register_buffer), which is stored in the file"
     );
     Error::shape("constant", problem)
 }

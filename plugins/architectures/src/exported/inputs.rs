@@ -93,7 +93,7 @@ impl Inputs {
             let own = own.ok_or_else(|| {
                 ProgramError::shape(
                     "inputs",
-                    format!("the input {arg} has an open size beside that of samples"),
+                    format!("the input {arg} has a symbolic size besides the number of samples"),
                 )
             })?;
             let len = own.iter().fold(1, |len: usize, size| len.saturating_mul(*size));
@@ -142,7 +142,7 @@ impl Inputs {
     fn misfit(&self, shape: &[usize]) -> ProgramError {
         let names: Vec<&str> = self.named.iter().map(|input| input.name.as_str()).collect();
         let problem = format!(
-            "the network has the inputs {}, which the data has to have under these names, and an example is of shape {:?}",
+            "the network has the inputs {}: the data must have them under these names, and a sample has the shape {:?}",
             names.join(", "),
             shape.get(1..).unwrap_or_default()
         );
@@ -160,7 +160,7 @@ fn check(shape: &[usize], sizes: &[MetaSize]) -> Result<(), ProgramError> {
     let size = |meta: &MetaSize| meta.known().map_or("any".to_owned(), |known| known.to_string());
     let expected: Vec<String> = expected.iter().map(size).collect();
     let problem = format!(
-        "the network was exported for examples of shape [{}], and these are {own:?}",
+        "the network was exported for samples of shape [{}], and these are {own:?}",
         expected.join(", ")
     );
     Err(ProgramError::shape("input", problem))

@@ -103,8 +103,7 @@ impl<'n> Interpreter<'n> {
         };
         let is_it = |given: &Given| matches!(given, Given::Int(number) if *number == exported as i64);
         if arguments.given.iter().any(|(_, given)| is_it(given)) {
-            let problem =
-                format!("its factor {exported} may be the number of samples, which is another here");
+            let problem = format!("its factor {exported} may be the number of samples, which differs here");
             return Err(arguments.error(problem));
         }
         Ok(())
@@ -249,8 +248,8 @@ impl<'n> Interpreter<'n> {
         self.kept += kept(&item);
         if self.kept > self.limit {
             let problem = format!(
-                "its constants take more than {} MiB, which follows from the size of the file and of the inputs; \
-                 as buffers of the module (register_buffer) they are in the file",
+                "its constants take more than {} MiB, the limit for this file and these inputs; make them buffers of the \
+                 module (register_buffer), which are stored in the file",
                 self.limit >> 17
             );
             return Err(Error::shape("graph", problem));

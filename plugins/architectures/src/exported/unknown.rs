@@ -29,7 +29,7 @@ pub(super) fn check(file: &str, graph: &Graph) -> Result<()> {
     let lines: Vec<String> = counts.iter().map(|(target, modules)| line(target, modules)).collect();
     let problem = format!("has operations that are not known:\n{}", lines.join("\n"));
     let remedy = "decompose them into others: torch.export.save(exported_program.run_decompositions(), path), \
-                  which loses detach(); or write what uses them in other words";
+                  which loses detach(); or rewrite the code that uses them";
     Err(Error::input(file, problem, remedy))
 }
 

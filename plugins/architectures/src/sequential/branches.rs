@@ -88,7 +88,7 @@ impl Residual {
         let (ours, theirs, input) = (scope.shape(body), scope.shape(shortcut), scope.shape(x));
         if ours != theirs {
             let problem = format!(
-                "the body gives {:?} for one sample and the shortcut {:?}; both must be alike, by a convolution or a linear layer in the shortcut",
+                "the body gives {:?} for one sample and the shortcut {:?}; they must be equal: put a convolution or a linear layer into the shortcut",
                 &ours[1..],
                 &theirs[1..]
             );

@@ -176,7 +176,7 @@ mod tests {
             ),
             (
                 r#"{ op = "residual", body = [{ op = "conv2d", out = 3, kernel = 3 }] }"#,
-                &["layers.0: residual", "[3, 4, 4]", "the shortcut [2, 6, 6]", "must be alike"],
+                &["layers.0: residual", "[3, 4, 4]", "the shortcut [2, 6, 6]", "they must be equal"],
             ),
             (
                 r#"{ op = "concat", branches = [[], [{ op = "flatten" }, { op = "softmax", axis = 2 }]] }"#,

@@ -135,7 +135,7 @@ impl ProbeEstimator for ClassStructure {
     }
 
     fn memory(&self, operators: &[&dyn CurvatureOperator], _allowed: usize) -> Result<Account> {
-        gram::memory(&self.scheduled(operators)?)
+        gram::memory(&self.scheduled(operators)?, self.parameters.max_rows)
     }
 
     fn eigenvalues(&self, operator: &dyn CurvatureOperator) -> usize {

@@ -93,15 +93,32 @@ impl<'a> Outer<'a> {
         }
     }
 
+    /// Adds each row's squared norm, ⟨l, X l⟩ with X = x xᵀ, to that of its place, sample by sample.
+    pub fn add_squared_norms(&self, sums: &mut [f64]) {
+        let (p, len) = (self.positions, self.positions * self.o);
+        sums.par_chunks_mut(self.rank.max(1)).enumerate().for_each(|(n, sums)| {
+            let inputs = self.inputs(n..n + 1);
+            let mut x = Mat::zeros(p, p);
+            product(x.as_mut(), inputs, inputs.transpose());
+            let mut image = vec![0.0; len];
+            for (row, sum) in (n * self.rank..).zip(sums) {
+                let cotangent = self.cotangent(row);
+                let l = MatRef::from_row_major_slice(cotangent, p, self.o);
+                product(MatMut::from_row_major_slice_mut(&mut image, p, self.o), x.as_ref(), l);
+                *sum += cotangent.iter().zip(&image).map(|(l, image)| l * image).sum::<f64>();
+            }
+        });
+    }
+
     /// One tile for a single position (P = 1): ⟨l ⊗ x, l' ⊗ x'⟩ = ⟨l, l'⟩⟨x, x'⟩.
     fn single(&self, other: &Self, Tile { rows, columns, product: mut out }: Tile) {
         product(out.as_mut(), self.cotangents(rows.clone()), other.cotangents(columns.clone()).transpose());
-        let (samples, others) = (self.samples(&rows), self.samples(&columns));
+        let (samples, others) = (self.samples(&rows), other.samples(&columns));
         let mut inputs = Mat::zeros(samples.len(), others.len());
         product(inputs.as_mut(), self.inputs(samples.clone()), other.inputs(others.clone()).transpose());
         for (j, column) in columns.enumerate() {
             for (i, row) in rows.clone().enumerate() {
-                let (n, m) = (row / self.rank - samples.start, column / self.rank - others.start);
+                let (n, m) = (row / self.rank - samples.start, column / other.rank - others.start);
                 out[(i, j)] *= inputs[(n, m)];
             }
         }
@@ -113,10 +130,10 @@ impl<'a> Outer<'a> {
     fn several(&self, other: &Self, Tile { rows, columns, product: mut out }: Tile, interrupt: &Interrupt) {
         let p = self.positions;
         let together = (TOGETHER / p).max(1);
-        let mut images = vec![0.0; self.rank * p * self.o];
-        let most = |rows: &Range<usize>| together.min(self.samples(rows).len()) * p;
-        let mut all = Mat::<f64>::zeros(most(&rows), most(&columns));
-        for ms in chunks(self.samples(&columns), together) {
+        let mut images = vec![0.0; other.rank * p * self.o];
+        let most = |samples: Range<usize>| together.min(samples.len()) * p;
+        let mut all = Mat::<f64>::zeros(most(self.samples(&rows)), most(other.samples(&columns)));
+        for ms in chunks(other.samples(&columns), together) {
             for ns in chunks(self.samples(&rows), together) {
                 if interrupt.is_requested() {
                     return;
@@ -124,7 +141,7 @@ impl<'a> Outer<'a> {
                 let mut x = all.as_mut().submatrix_mut(0, 0, ns.len() * p, ms.len() * p);
                 product(x.as_mut(), self.inputs(ns.clone()), other.inputs(ms.clone()).transpose());
                 for (j, m) in ms.clone().enumerate() {
-                    let right = self.of_sample(m, &columns);
+                    let right = other.of_sample(m, &columns);
                     for (i, n) in ns.clone().enumerate() {
                         let left = self.of_sample(n, &rows);
                         let (top, side) = (left.start - rows.start, right.start - columns.start);

@@ -25,7 +25,7 @@ pub(super) fn add_rows(
     phi.products(variable, psi, |PlacedProduct { rows, columns, values }| {
         let rectangle = Rectangle { rows: moved(&rows, down.start), columns: moved(&columns, across.start) };
         let matrices = place.matrices.iter_mut().map(|matrix| matrix.rb_mut()).collect();
-        add(&mut Destination { matrices, rectangle, rank, interrupt }, &values)
+        add(&mut Destination { matrices, rectangle, symmetric: true, rank, interrupt }, &values)
     })
 }
 
@@ -38,7 +38,7 @@ pub(super) fn add_columns(
 ) -> Result<()> {
     phi.squares(variables, |PlacedProduct { rows, columns, values }| {
         let (matrices, rectangle) = (vec![matrix.rb_mut()], Rectangle { rows, columns });
-        add(&mut Destination { matrices, rectangle, rank: 1, interrupt }, &values)
+        add(&mut Destination { matrices, rectangle, symmetric: true, rank: 1, interrupt }, &values)
     })
 }
 

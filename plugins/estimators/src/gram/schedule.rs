@@ -13,7 +13,10 @@ use eigenscape_core::{
 };
 use eigenscape_curvature::RowSize;
 
-use super::target::{Job, Target};
+use super::{
+    low_rank::together,
+    target::{Job, Target},
+};
 use crate::eigen::bytes_of_band;
 
 /// Samples that are evaluated at once where memory allows; fewer are slower.
@@ -74,6 +77,11 @@ impl Schedule {
             None => need.one_by_one(job, &variables)?,
         };
         Ok(Self { parts, slab: need.slab, variables })
+    }
+
+    /// Whether one block holds the rows of all samples and variables.
+    pub fn is_one_block(&self) -> bool {
+        matches!(&self.parts[..], [part] if part.blocks == 1)
     }
 
     /// The memory of the part that needs the most.
@@ -185,21 +193,33 @@ impl<'a> Need<'a> {
         let a_sample = self.a_sample(&variables).max(1);
         let left = self.left(&variables, evaluating)?;
         let (most, kept) = match left / a_sample {
-            most if most >= self.samples || !self.pairs(&variables) => (most, 1),
+            most if !self.pairs(&variables) => (most, 1),
+            most if most >= self.samples + self.beside(&variables) => (most, 1),
             both => (both / 2, 2),
         };
         (most > 0).then(|| {
-            let blocks = self.samples.div_ceil(most);
-            let stored = kept * self.samples.div_ceil(blocks) * a_sample;
-            Part { variables, blocks, evaluating: evaluating + left - stored }
+            let blocks = if kept == 1 && most >= self.samples { 1 } else { self.samples.div_ceil(most) };
+            let part = Part { variables, blocks, evaluating };
+            let stored = self.stored(&part, self.samples.div_ceil(blocks));
+            Part { evaluating: evaluating + left.saturating_sub(stored), ..part }
         })
     }
 
     /// Bytes of the rows that are held while a block of `samples` samples is processed: its own
-    /// and, for ΦΦᵀ, those of one earlier block.
+    /// and, for ΦΦᵀ, those of one earlier block, or of pivots.
     fn stored(&self, part: &Part, samples: usize) -> usize {
-        let kept = if part.blocks > 1 && self.pairs(&part.variables) { 2 } else { 1 };
-        size([kept, samples], self.a_sample(&part.variables))
+        let held = match part.blocks {
+            1 => samples + self.beside(&part.variables),
+            _ if self.pairs(&part.variables) => 2 * samples,
+            _ => samples,
+        };
+        size([held], self.a_sample(&part.variables))
+    }
+
+    /// Samples' worth of rows that are held beside a block of all samples: those of pivots.
+    fn beside(&self, part: &Range<usize>) -> usize {
+        let reduced = self.living(part).filter_map(|target| target.most);
+        reduced.map(|most| together(most)).max().unwrap_or(0)
     }
 
     /// Twice the number of passes over all samples, an integer.
@@ -270,7 +290,7 @@ impl<'a> Need<'a> {
         Error::input(
             subject,
             format!(
-                "its Gram matrix of {n} rows and what it is made of would take {} of memory{others}, and {} are allowed",
+                "its Gram matrix of {n} rows and the data it is computed from would take {} of memory{others}, and {} are allowed",
                 bytes(need),
                 bytes(self.allowed)
             ),

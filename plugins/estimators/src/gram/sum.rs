@@ -8,9 +8,7 @@ use faer::{Mat, MatMut};
 use rayon::prelude::*;
 
 use super::{
-    columns, explicit,
-    outer::Outer,
-    placed,
+    columns, placed, product,
     schedule::{Part, Schedule},
     target::{Job, Target},
     tiles::{Destination, Rectangle},
@@ -153,7 +151,8 @@ impl Adding<'_> {
             let phi: Vec<&Rows> = places.map(|place| &tensors[place]).collect();
             let all = 0..target.dimension;
             let rectangle = Rectangle { rows: all.clone(), columns: all };
-            let mut place = Destination { matrices: vec![matrix], rectangle, rank: 1, interrupt };
+            let mut place =
+                Destination { matrices: vec![matrix], rectangle, symmetric: true, rank: 1, interrupt };
             columns::add(&mut place, &phi, self.job.source.rank(), block.samples.len(), self.slab)?;
         }
         Ok(())
@@ -175,48 +174,22 @@ impl Adding<'_> {
                 continue;
             }
             let (rectangle, interrupt) = (rectangle.clone(), self.interrupt);
-            let mut place = Destination { matrices, rectangle, rank, interrupt };
+            let mut place = Destination { matrices, rectangle, symmetric: true, rank, interrupt };
             match (&block.held, before.map(|before| &before.held)) {
-                (Held::OnHost(phi), None) => self.add_product(&mut place, &phi[index], None, &mut buffers)?,
+                (Held::OnHost(phi), None) => {
+                    product::add(&mut place, &phi[index], None, self.slab, &mut buffers)?;
+                }
                 (Held::OnHost(phi), Some(Held::OnHost(psi))) => {
-                    self.add_product(&mut place, &phi[index], Some(&psi[index]), &mut buffers)?;
+                    let psi = Some((&psi[index], rank));
+                    product::add(&mut place, &phi[index], psi, self.slab, &mut buffers)?;
                 }
                 (Held::Placed(phi), None) => placed::add_rows(&mut place, phi, None, index)?,
                 (Held::Placed(phi), Some(Held::Placed(psi))) => {
                     placed::add_rows(&mut place, phi, Some(psi), index)?;
                 }
-                _ => return Err(two_forms()),
+                _ => return Err(product::two_forms()),
             }
         }
         Ok(())
     }
-
-    /// Adds ΦΨᵀ for the rows of one variable; `None` where Ψ is Φ.
-    fn add_product(
-        &self,
-        place: &mut Destination,
-        phi: &Rows,
-        psi: Option<&Rows>,
-        buffers: &mut [Vec<f64>; 2],
-    ) -> Result<()> {
-        let [buffer, other] = buffers;
-        match (phi, psi) {
-            (Rows::Explicit(phi), None) => explicit::add(place, phi, None, self.slab),
-            (Rows::Explicit(phi), Some(Rows::Explicit(psi))) => {
-                explicit::add(place, phi, Some(psi), self.slab)
-            }
-            (Rows::Outer { left, right }, None) => {
-                let phi = Outer::new(buffer, left, right)?;
-                Outer::add(place, phi, phi)
-            }
-            (Rows::Outer { left, right }, Some(Rows::Outer { left: before, right: seen })) => {
-                Outer::add(place, Outer::new(buffer, left, right)?, Outer::new(other, before, seen)?)
-            }
-            _ => Err(two_forms()),
-        }
-    }
-}
-
-fn two_forms() -> Error {
-    candle_core::Error::Msg("one variable's rows come in two forms".to_owned()).into()
 }

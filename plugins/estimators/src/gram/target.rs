@@ -4,9 +4,11 @@ use std::{ops::Range, sync::Arc};
 
 use eigenscape_core::{CurvatureOperator, Error, ExactFactor, FactorSource, Result, factor::cheaper};
 
+use super::low_rank::LowRank;
 use crate::operator::dimension;
 
 /// One matrix to compute: ΦᵀΦ (P × P) or ΦΦᵀ (M × M) for the columns Φ of some variables.
+#[derive(Clone)]
 pub(crate) struct Target<'a> {
     /// The indices of the operators that have this matrix.
     pub operators: Vec<usize>,
@@ -22,6 +24,10 @@ pub(crate) struct Target<'a> {
     pub beside: usize,
     /// Bytes that computing eigenvectors of the matrix takes.
     pub of_pairs: usize,
+    /// Bytes of its eigenvectors, until all targets of its job are finished.
+    pub vectors: usize,
+    /// The most columns of a factor of low rank, if one is computed instead of ΦΦᵀ.
+    pub most: Option<usize>,
     side: Side,
 }
 
@@ -62,15 +68,30 @@ impl Target<'_> {
         self.side == Side::Smaller && self.dimension < self.rows
     }
 
-    /// Rows of the matrix.
-    pub fn n(&self) -> usize {
+    /// The same target, with a factor of low rank of at most so many columns; `None`: with the
+    /// matrix.
+    pub fn with_most(mut self, most: Option<usize>) -> Self {
+        self.most = most;
+        self
+    }
+
+    /// The rows of ΦᵀΦ or ΦΦᵀ.
+    pub fn side(&self) -> usize {
         if self.by_columns() { self.dimension } else { self.rows }
     }
 
-    /// Bytes of the matrix and of the vectors that computing its eigenvalues takes.
+    /// Rows of the matrix whose eigenvalues are computed; at most as many for a factor of low rank.
+    pub fn n(&self) -> usize {
+        self.most.unwrap_or(self.side())
+    }
+
+    /// Bytes of the matrix and of the vectors that computing its eigenvalues takes; with those of a
+    /// factor of low rank.
     pub fn of_matrix(&self) -> usize {
         const VECTORS: usize = 8;
-        size_of::<f64>().saturating_mul(self.n().saturating_mul(self.n() + VECTORS))
+        let factor = self.most.map_or(0, |most| LowRank::bytes(self.rows, most));
+        let matrix = size_of::<f64>().saturating_mul(self.n().saturating_mul(self.n() + VECTORS));
+        matrix.saturating_add(factor)
     }
 
     /// Bytes of the matrix and of its processing.
@@ -87,6 +108,12 @@ impl Target<'_> {
 }
 
 impl<'a> Job<'a> {
+    /// A job with some targets of the same source.
+    pub fn with(&self, targets: Vec<Target<'a>>) -> Self {
+        let vectors = targets.iter().map(|target| target.vectors).fold(0, usize::saturating_add);
+        Self { source: self.source.clone(), targets, vectors }
+    }
+
     /// The jobs for these operators: one per source, with each distinct matrix once.
     pub fn all(operators: &[&'a dyn CurvatureOperator], side: Side) -> Result<Vec<Self>> {
         let mut jobs: Vec<Self> = Vec::new();
@@ -138,6 +165,8 @@ impl<'a> Job<'a> {
                 rows: self.source.samples() * self.source.rank(),
                 beside: 0,
                 of_pairs: 0,
+                vectors: 0,
+                most: None,
                 side,
             }),
         }

@@ -1,4 +1,4 @@
-//! Adds products to rectangles of symmetric matrices, tile by tile.
+//! Adds products to rectangles of matrices, tile by tile.
 
 use std::ops::Range;
 
@@ -8,18 +8,20 @@ use rayon::prelude::*;
 
 use crate::tiles::{places, ranges, split};
 
-/// A rectangle of a matrix on or below the diagonal: its rows and its columns.
+/// A rectangle of a matrix: its rows and its columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rectangle {
     pub rows: Range<usize>,
     pub columns: Range<usize>,
 }
 
-/// The same rectangle of several matrices, to which products are added. Entries above the diagonal
-/// are unspecified.
+/// The same rectangle of several matrices, to which products are added.
 pub(super) struct Destination<'a> {
     pub matrices: Vec<MatMut<'a, f64>>,
     pub rectangle: Rectangle,
+    /// Whether the matrices are symmetric: tiles above the diagonal are then left out, and entries
+    /// above the diagonal are unspecified.
+    pub symmetric: bool,
     /// Rows per sample: a tile consists of whole samples where they fit into one.
     pub rank: usize,
     /// Once it is requested, tiles are left out.
@@ -41,7 +43,9 @@ impl Destination<'_> {
     pub fn add(&mut self, compute: impl Fn(Tile) + Sync) -> Result<()> {
         let Rectangle { rows, columns } = &self.rectangle;
         let (down, across) = (ranges(rows.len(), self.rank), ranges(columns.len(), self.rank));
-        let keep = |r: &Range<usize>, c: &Range<usize>| rows.start + r.end > columns.start + c.start;
+        let keep = |r: &Range<usize>, c: &Range<usize>| {
+            !self.symmetric || rows.start + r.end > columns.start + c.start
+        };
         let places = places(&down, &across, keep);
         let mut tiles: Vec<Vec<MatMut<f64>>> = places.iter().map(|_| Vec::new()).collect();
         for matrix in &mut self.matrices {
@@ -73,7 +77,7 @@ mod tests {
         let (mut matrix, interrupt) = (Mat::<f64>::zeros(300, 300), Interrupt::default());
         let rectangle = Rectangle { rows: 0..300, columns: 0..300 };
         let matrices = vec![matrix.as_mut()];
-        let mut place = Destination { matrices, rectangle, rank: 1, interrupt: &interrupt };
+        let mut place = Destination { matrices, rectangle, symmetric: true, rank: 1, interrupt: &interrupt };
         let added = place.add(|mut tile| {
             interrupt.request();
             tile.product.fill(1.0);
@@ -95,7 +99,8 @@ mod tests {
                 let rectangle = Rectangle { rows: rows.clone(), columns: columns.clone() };
                 let both = matrices.iter_mut().map(Mat::as_mut).collect();
                 let interrupt = &Interrupt::default();
-                let mut place = Destination { matrices: both, rectangle, rank: 3, interrupt };
+                let mut place =
+                    Destination { matrices: both, rectangle, symmetric: true, rank: 3, interrupt };
                 let added = place.add(|tile| {
                     let Tile { rows: r, columns: c, mut product } = tile;
                     for (j, column) in c.enumerate() {

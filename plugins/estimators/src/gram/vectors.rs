@@ -21,7 +21,7 @@ const STRIP: usize = 1024;
 /// Bytes of a target's eigenvectors and of the coefficients that they are computed from, until all
 /// targets are finished.
 pub(super) fn bytes(target: &Target, count: usize) -> usize {
-    let numbers = target.n().saturating_add(target.dimension);
+    let numbers = target.side().saturating_add(target.dimension);
     size([count.min(target.n()), numbers], size_of::<f64>())
 }
 

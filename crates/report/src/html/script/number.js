@@ -1,9 +1,10 @@
 // Numbers as the report writes them.
 
-// A number to some significant digits, as "0.00681" or "1.23e-7".
+// A number to some significant digits, as "−0.00681" or "1.23e-7".
 function significant(value, digits) {
   if (value === null || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";
+  if (value < 0) return `−${significant(-value, digits)}`;
   const scientific = value.toExponential(digits - 1);
   const exponent = Number(scientific.split("e")[1]);
   if (exponent < -3 || exponent >= 6) return scientific.replace("e+", "e");

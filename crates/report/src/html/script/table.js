@@ -28,7 +28,8 @@ function sortBy(table, column) {
 }
 
 function rowsOfTable(table) {
-  const text = (cell) => cell.textContent.trim();
+  // A typographic minus would not be read as a number.
+  const text = (cell) => cell.textContent.trim().replaceAll("−", "-");
   const head = [...table.tHead.rows[0].cells].map(text);
   return [head, ...[...table.tBodies[0].rows].map((row) => [...row.cells].map(text))];
 }

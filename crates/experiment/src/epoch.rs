@@ -1,4 +1,4 @@
-//! Measurements at one moment of a training: losses, spectra, distances.
+//! Measurements at one epoch of a training: losses, spectra, distances.
 
 use std::time::Instant;
 
@@ -9,17 +9,19 @@ use eigenscape_core::{
 use eigenscape_curvature::Programs;
 
 use crate::{
+    distances,
     evaluate::{self, Batches},
     findings::Findings,
     kept_spectra::{self, KeptSpectra},
-    measure::{self, Measured, Moment, Watch},
+    measure::{self, MeasuredEpoch, Watch},
+    measured::{self, Measured},
     prepare::Prepared,
     progress::{Bar, Display},
     vectors::VECTORS,
     weights::Weights,
 };
 
-/// The records of a moment's spectra and distances.
+/// The records of a measured epoch's spectra and distances.
 #[derive(Debug, Default)]
 pub struct Measures {
     /// Spectra.
@@ -113,7 +115,7 @@ pub fn measure(
     let start = Instant::now();
     let products = due.iter().map(|(_, probe)| measure::products(probe)).sum();
     let bar = display.spectra(&format!("spectra after epoch {epoch}"), products);
-    let (random, name) = (Random::new(prepared.plan.seed), kept_spectra::moment(epoch, weights)?);
+    let (random, name) = (Random::new(prepared.plan.seed), kept_spectra::key(epoch, weights)?);
     let earlier = kept.count(&name);
     let (mut spectra, mut watch) = (Vec::new(), Shown { bar: &bar, findings: Findings::new(display, epoch) });
     let samples = due.into_iter().flat_map(|(index, probe)| probe.numbers().map(move |b| (index, probe, b)));
@@ -122,12 +124,12 @@ pub fn measure(
         // vectors.
         let random = random.part("batch", batch.unwrap_or(0) as u64);
         let (name, interrupt) = (name.clone(), display.interrupt());
-        let moment = Moment { epoch, weights, random, batch, name, interrupt };
-        let (measured, failures) = measure::probe(probe, index + 1, &moment, kept, &bar, &mut watch)?;
+        let at = MeasuredEpoch { epoch, weights, random, batch, name, interrupt };
+        let (measured, failures) = measure::probe(probe, index + 1, &at, kept, &bar, &mut watch)?;
         measures.left_out.extend(
             measured
                 .iter()
-                .filter_map(|one| measure::fewer_eigenvectors(probe.plan.eigenvectors, epoch, one)),
+                .filter_map(|one| measured::fewer_eigenvectors(probe.plan.eigenvectors, epoch, one)),
         );
         spectra.extend(measured);
         failures.iter().for_each(|failure| display.line(&format!("warning: not measured: {failure}")));
@@ -141,14 +143,17 @@ pub fn measure(
         count => format!("{count} spectra"),
     };
     display.line(&format!("  {count} in {:.1} s{earlier}", start.elapsed().as_secs_f64()));
-    spectra.iter().filter_map(measure::rounded_basis).for_each(|line| display.line(&format!("note: {line}")));
+    spectra
+        .iter()
+        .filter_map(measured::rounded_basis)
+        .for_each(|line| display.line(&format!("note: {line}")));
     measures.left_out.iter().for_each(|reason| display.line(&format!("warning: left out: {reason}")));
     let pairs = spectra.iter().flat_map(|measured| &measured.eigenpairs);
     measures.files.extend(pairs.map(|pair| (format!("{VECTORS}/{}", pair.record.file), pair.sum)));
     measures.probes.extend(spectra.iter().map(|measured| measured.record(epoch)));
     measures.means.extend(spectra.iter().filter_map(|measured| measured.means(epoch)));
     for plan in &prepared.plan.distances {
-        let (records, reasons) = measure::distances(plan, epoch, &spectra);
+        let (records, reasons) = distances::distances(plan, epoch, &spectra);
         measures.distances.extend(records);
         reasons.iter().for_each(|reason| display.line(&format!("warning: left out: {reason}")));
         measures.left_out.extend(reasons);
