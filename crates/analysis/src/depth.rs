@@ -121,22 +121,23 @@ impl Profile {
         (!open).then_some(found)
     }
 
-    /// Says which other layers may have a layer's place in the order, as in "or conv2.weight: the
-    /// random vectors do not decide"; `None` if none may.
+    /// Says which other layers may have the place of the nearest or the farthest layer, as in "not
+    /// certain: conv2.weight is as near within the error"; `None` if none may.
     #[must_use]
     pub fn in_doubt(&self, layer: usize) -> Option<String> {
         let rivals: Vec<&str> =
             self.rivals(layer).into_iter().map(|rival| self.layers[rival].0.as_str()).collect();
-        match (&self.errors, rivals.as_slice()) {
-            (_, []) => None,
-            (Errors::Unknown, _) => Some("or another: one random vector does not decide".to_owned()),
-            (_, rivals) if rivals.len() <= NAMED => {
-                Some(format!("or {}: the random vectors do not decide", rivals.join(" or ")))
+        let others = match (&self.errors, rivals.as_slice()) {
+            (_, []) => return None,
+            (Errors::Unknown, _) => {
+                return Some("not certain: the error from one random vector is not known".to_owned());
             }
-            (_, rivals) => {
-                Some(format!("or one of {} others: the random vectors do not decide", rivals.len()))
-            }
-        }
+            (_, [only]) => format!("{only} is"),
+            (_, few) if few.len() <= NAMED => format!("{} are", few.join(" and ")),
+            (_, many) => format!("{} other groups are", many.len()),
+        };
+        let as_near = if layer == self.least() { "as near" } else { "as far" };
+        Some(format!("not certain: {others} {as_near} within the error"))
     }
 
     /// The bandwidths at which another layer is the nearest, each with that layer's index.
@@ -387,7 +388,7 @@ mod tests {
             let [low, high] = profile.difference(0, 1).interval().unwrap();
             assert!(low > 0.0 && high - low < 1e-9, "{low} {high}");
             assert_eq!(profile.tells_the_middle_half(), Some(true), "both are in it");
-            assert_eq!(profile.in_doubt(1).unwrap(), "or c: the random vectors do not decide");
+            assert_eq!(profile.in_doubt(1).unwrap(), "not certain: c is as near within the error");
             assert_eq!(profile.in_doubt(3), None);
         }
         // Without d, c is the last layer.

@@ -40,6 +40,8 @@ pub fn significant(value: f64, digits: usize) -> String {
 /// assert_eq!(with_error(0.006_812, 0.000_114, 4), "0.00681 ± 0.00011");
 /// assert_eq!(with_error(8.1437, 0.0, 4), "8.144");
 /// assert_eq!(with_error(3.0e-7, 2.0e-8, 4), "3.00e-7 ± 2.0e-8");
+/// assert_eq!(with_error(-0.2, 60.0, 4), "0 ± 60");
+/// assert_eq!(with_error(-3.0, 600.0, 4), "0 ± 600");
 /// ```
 #[must_use]
 pub fn with_error(value: f64, half: f64, digits: usize) -> String {
@@ -56,7 +58,14 @@ pub fn with_error(value: f64, half: f64, digits: usize) -> String {
     if (-3..6).contains(&exponent) && of_error >= -6 && last <= 5 {
         let decimals = (-last).max(0) as usize;
         let half = if last > 0 { (half / step).round() * step } else { half };
-        return format!("{rounded:.decimals$} ± {half:.decimals$}");
+        return format!("{} ± {}", fixed(rounded, decimals), fixed(half, decimals));
     }
     format!("{} ± {}", significant(rounded, kept), significant(half, 2))
+}
+
+/// `value` with this number of decimals; what is rounded to 0 has no sign.
+pub(crate) fn fixed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    let digits = text.trim_start_matches('-');
+    if digits.chars().all(|c| matches!(c, '0' | '.')) { digits.to_owned() } else { text }
 }

@@ -205,6 +205,22 @@ impl Quantity {
         }
     }
 
+    /// The name in prose.
+    #[must_use]
+    pub fn prose(self) -> &'static str {
+        match self {
+            Self::TrainLoss => "training loss",
+            Self::TestLoss => "test loss",
+            Self::TrainAccuracy => "training accuracy",
+            Self::TestAccuracy => "test accuracy",
+            Self::GeneralisationGap => "generalisation gap",
+            Self::Trace => "trace",
+            Self::LambdaMax => "largest eigenvalue",
+            Self::Distance => "distance",
+            Self::Outliers => "outliers",
+        }
+    }
+
     /// Whether the quantity is read from training records, not from spectra.
     #[must_use]
     pub fn is_of_training(self) -> bool {

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The number of eigenvalues used per class.
-const PER_CLASS: usize = 4;
+pub const PER_CLASS: usize = 4;
 
 /// The number of outliers of a spectrum; `classes` limits the number of eigenvalues used.
 ///

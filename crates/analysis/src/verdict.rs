@@ -135,9 +135,25 @@ fn all(names: &[&str], findings: &[(String, Verdict)], what: &str) -> Finding {
             let name = |name: &str| if name.is_empty() { String::new() } else { format!("{name}: ") };
             let each: Vec<String> =
                 names.iter().zip(several).map(|(one, (words, _))| name(one) + words).collect();
-            Ok((format!("in {holds} of {} {what} ({})", several.len(), each.join("; ")), verdict))
+            let count = format!("holds in {holds} of {} {what}", several.len());
+            let others = exceptions(names, several);
+            Ok((format!("{count}{others} ({})", each.join("; ")), verdict))
         }
     }
+}
+
+/// Names those in which it does not hold, and those in which it is undecided; empty without any.
+fn exceptions(names: &[&str], findings: &[(String, Verdict)]) -> String {
+    let name = |(index, name): (usize, &&str)| {
+        if name.is_empty() { format!("no. {}", index + 1) } else { (*name).to_owned() }
+    };
+    let names: Vec<String> = names.iter().enumerate().map(name).collect();
+    let found = |verdict: Verdict, words: &str| {
+        let all = names.iter().zip(findings).filter(|(_, (_, found))| *found == verdict);
+        let all: Vec<&str> = all.map(|(name, _)| name.as_str()).collect();
+        if all.is_empty() { String::new() } else { format!("; {words} in {}", all.join(", ")) }
+    };
+    found(Verdict::DoesNotHold, "does not hold") + &found(Verdict::Undecided, "undecided")
 }
 
 fn moves(run: &Run, subject: &Subject, classes: Option<usize>, direction: Direction) -> Finding {
@@ -149,7 +165,18 @@ fn moves(run: &Run, subject: &Subject, classes: Option<usize>, direction: Direct
     let words = format!("{} after epoch {first}, {} after epoch {last}", number(before), number(after));
     let interval =
         after.minus(before).ok_or_else(|| format!("{}; {words}", without_error(subject.quantity)))?;
-    Ok((words, goes(direction, interval)))
+    let difference = difference(subject.quantity, after.value - before.value, interval);
+    Ok((words + &difference, goes(direction, interval)))
+}
+
+/// A difference with the interval that decides, in words; empty if nothing about it is uncertain.
+fn difference(quantity: Quantity, value: f64, interval: [f64; 2]) -> String {
+    let [low, high] = interval;
+    if low < high {
+        format!("; difference {}", with_interval(quantity, value, interval))
+    } else {
+        String::new()
+    }
 }
 
 fn as_many_as_classes(run: &Run, subject: &Subject, classes: Option<usize>) -> Finding {
@@ -250,7 +277,10 @@ fn against(
             format!("{} against {}", mean(ours), amount(quantity, *number)),
         ),
         Compared::Mean(name, theirs) => {
-            (ours.number.minus(&theirs.number), format!("{} against {} of {name}", mean(ours), mean(theirs)))
+            let interval = ours.number.minus(&theirs.number);
+            let value = ours.number.value - theirs.number.value;
+            let difference = interval.map_or(String::new(), |interval| difference(quantity, value, interval));
+            (interval, format!("{} against {} of {name}{difference}", mean(ours), mean(theirs)))
         }
     };
     let interval = interval.ok_or_else(|| format!("{words}: an interval needs at least two runs of each"))?;
@@ -286,10 +316,10 @@ fn slope(runs: &[Classified], subject: &Subject, other: &Subject, direction: Dir
 #[must_use]
 pub fn amount(quantity: Quantity, value: f64) -> String {
     match quantity {
-        Quantity::TrainAccuracy | Quantity::TestAccuracy => format!("{:.2} %", 100.0 * value),
+        Quantity::TrainAccuracy | Quantity::TestAccuracy => format!("{} %", digits::fixed(100.0 * value, 2)),
         Quantity::Outliers => format!("{value}"),
         _ if value != 0.0 && !(1e-3..1e5).contains(&value.abs()) => format!("{value:.3e}"),
-        _ => format!("{value:.4}"),
+        _ => digits::fixed(value, 4),
     }
 }
 

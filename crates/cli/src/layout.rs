@@ -1,9 +1,22 @@
 //! Text in lines that fit a page: paragraphs, and tables of two columns.
 
+use std::sync::OnceLock;
+
 use textwrap::{Options, WordSeparator, WordSplitter, wrap};
 
-/// The longest line, unless a single word is longer.
-pub const WIDTH: usize = 100;
+/// The longest line of a page.
+const LONGEST: usize = 100;
+
+/// The longest line, unless a single word is longer: that of a page, or of a narrower terminal.
+pub fn width() -> usize {
+    /// Of narrower terminals, the lines are broken by the terminal.
+    const NARROWEST: usize = 40;
+    static WIDTH: OnceLock<usize> = OnceLock::new();
+    *WIDTH.get_or_init(|| {
+        let columns = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0.into());
+        columns.map_or(LONGEST, |columns: usize| columns.clamp(NARROWEST, LONGEST))
+    })
+}
 
 /// A paragraph, every line of which begins with `indent`.
 pub fn indented(text: &str, indent: &str) -> Vec<String> {
@@ -12,7 +25,7 @@ pub fn indented(text: &str, indent: &str) -> Vec<String> {
 
 /// A paragraph, whose first line begins with `first` and the others with `rest`.
 pub fn hanging(text: &str, first: &str, rest: &str) -> Vec<String> {
-    let options = Options::new(WIDTH)
+    let options = Options::new(width())
         .initial_indent(first)
         .subsequent_indent(rest)
         .break_words(false)
@@ -41,12 +54,12 @@ mod tests {
         let lines = indented(&format!("{} {path} end", "word ".repeat(30).trim_end()), "    ");
         assert!(lines.iter().all(|line| line.starts_with("    ") && !line.ends_with(' ')), "{lines:?}");
         assert!(lines.iter().any(|line| line.trim() == path), "{lines:?}");
-        assert!(lines.iter().filter(|line| line.trim() != path).all(|line| line.len() <= WIDTH));
+        assert!(lines.iter().filter(|line| line.trim() != path).all(|line| line.len() <= LONGEST));
     }
 
     #[test]
     fn texts_begin_at_one_column() {
         let rows = [["a", "first"], ["longer", "second"]].map(|row| row.map(str::to_owned));
-        assert_eq!(table(&rows, WIDTH), ["  a       first", "  longer  second"]);
+        assert_eq!(table(&rows, LONGEST), ["  a       first", "  longer  second"]);
     }
 }

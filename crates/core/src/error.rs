@@ -105,7 +105,7 @@ fn for_file(error: &std::io::Error) -> &'static str {
             "give this user the right to read and write there, or choose another path"
         }
         IsADirectory => "give the path of a file, and not of a folder",
-        NotADirectory => "one of the folders on the path is a file: correct the path, or remove that file",
+        NotADirectory => "one of the folders on the path is a file: correct the path",
         AlreadyExists => "remove or rename what is there, or choose another path",
         _ => "check the path and the disk that it is on, and give the same command again",
     }

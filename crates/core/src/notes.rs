@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// `notes.json`: everything of the report that is neither a result nor in the experiment's file.
+/// Fields of later versions are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Notes {
     /// Notes on all runs: versions, machine, threads, wall-clock time, ignored keys.
     pub lines: Vec<Note>,
@@ -21,7 +22,7 @@ pub struct Notes {
 
 /// How one run was computed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct RunNotes {
     /// Identifies the settings, data, initial weights and program version: two runs with the same
     /// key are the same run.
@@ -42,7 +43,6 @@ pub struct RunNotes {
 
 /// What a profile changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ProfileNote {
     /// The profile's name.
     pub name: String,

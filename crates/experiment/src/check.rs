@@ -239,7 +239,10 @@ impl Checker<'_> {
     fn no_other_key(&self, path: &str, unknown: &toml::Table, known: &[&str]) -> Result<(), ConfigError> {
         let Some(key) = unknown.keys().next() else { return Ok(()) };
         let table = self.document.at(path);
-        let help = suggestion(key, "keys", known);
+        let help = match read::ROOT.contains(&key.as_str()) {
+            true => read::of_experiment(key),
+            false => suggestion(key, "keys", known),
+        };
         let problem = format!("unknown key `{key}` in `{path}`");
         Err(table.get(key).unwrap_or(table).key.error(problem, Some(help)))
     }

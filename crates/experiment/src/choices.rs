@@ -9,6 +9,9 @@ use crate::{
     extends, overrides,
 };
 
+/// Keys that no number depends on.
+const WITHOUT_EFFECT: [&str; 3] = ["out", "train.keep_every", "report.tensorboard"];
+
 /// The key of the table of profiles.
 const KEY: &str = "profile";
 
@@ -91,7 +94,11 @@ impl Choices {
             };
             Some(format!("{flag}{instead}"))
         };
-        self.set.iter().filter_map(words).collect()
+        let changes_numbers = |flag: &&String| {
+            let key = flag.split_once('=').map_or("", |(key, _)| key.trim());
+            !WITHOUT_EFFECT.contains(&key)
+        };
+        self.set.iter().filter(changes_numbers).filter_map(words).collect()
     }
 
     /// The same choices with each of the other profiles.

@@ -42,32 +42,51 @@ impl Lock {
         let made = above.take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
         // Constructed before locking, so that the created folders are removed on any failure.
         let mut lock = Self { path, file: None, made };
-        lock.file = Some(lock.acquire(target)?);
+        lock.file = Some(lock.acquire(target)?.map_err(|error| unwritable(target, &error))?);
         Ok(lock)
     }
 
-    fn acquire(&self, target: &Path) -> Result<File> {
-        let refused = |error: io::Error| unwritable(target, &error);
+    /// As [`of`](Self::of), for a process that only reads `target`. `None` where nothing can be
+    /// written beside it: then no other process on this machine writes it either.
+    ///
+    /// # Errors
+    /// When another process holds the lock, or it cannot be had for another reason.
+    pub fn to_read(target: &Path) -> Result<Option<Self>> {
+        let mut lock = Self { path: sibling(target, "lock"), file: None, made: Vec::new() };
+        match lock.acquire(target)? {
+            Ok(file) => lock.file = Some(file),
+            Err(error) => {
+                use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+                let is_closed = matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem);
+                return if is_closed { Ok(None) } else { Err(unwritable(target, &error)) };
+            }
+        }
+        Ok(Some(lock))
+    }
+
+    /// The locked file, or why the system gives none.
+    fn acquire(&self, target: &Path) -> Result<io::Result<File>> {
         for more in (0..TRIES).rev() {
             let mut file = match self.open() {
                 // Another process has removed the folder as it ended.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && more > 0 => continue,
-                opened => opened.map_err(refused)?,
+                Err(error) => return Ok(Err(error)),
+                Ok(file) => file,
             };
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => return Err(busy(target, &mut file)),
                 // Without support for locks in the file system, go on without one.
                 Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-                Err(TryLockError::Error(error)) => return Err(refused(error)),
+                Err(TryLockError::Error(error)) => return Ok(Err(error)),
                 // The previous holder may have removed the file after it was opened: try again.
                 Ok(()) if !is_at(&file, &self.path) => continue,
                 Ok(()) => {}
             }
             // The lock is valid even if the description cannot be written (on a full disk).
             let _ = file.set_len(0).and_then(|()| file.write_all(this_process().as_bytes()));
-            return Ok(file);
+            return Ok(Ok(file));
         }
-        Err(refused(io::Error::other("its lock is removed again and again")))
+        Ok(Err(io::Error::other("its lock is removed again and again")))
     }
 
     fn open(&self) -> io::Result<File> {

@@ -106,7 +106,9 @@ impl Over {
 pub fn fewer_eigenvectors(asked: Option<NonZeroUsize>, epoch: usize, measured: &Measured) -> Option<String> {
     let (asked, found) = (asked?.get(), measured.eigenpairs.len());
     let spectrum = measured.estimate.spectrum().filter(|_| measured.part.is_none() && found < asked)?;
+    let is_zero = spectrum.lambda_max() == 0.0 && spectrum.lambda_min() == 0.0;
     let why = match spectrum.exact {
+        _ if is_zero => "the matrix is zero",
         true => "the matrix has no more non-zero eigenvalues",
         false => "no more of the largest eigenvalues have converged: take more `steps`",
     };

@@ -28,7 +28,7 @@ pub fn of_plan(plan: &ExperimentPlan, seconds: f64, runs: Vec<RunNotes>) -> Note
             "Machine",
             format!("{threads} threads, {} {}", std::env::consts::ARCH, std::env::consts::OS),
         ),
-        Note::new("Wall-clock time", format!("{seconds:.1} s")),
+        Note::new("Wall-clock time of the last call", format!("{seconds:.1} s")),
     ];
     lines.extend(plan.warnings.iter().map(|warning| Note::new("Warning", warning)));
     let profile = plan.profile.as_ref().map(|shortened| ProfileNote {
@@ -49,7 +49,7 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
     let estimator = |probe: &PreparedProbe| {
         Note::new(&probe.plan.estimator_name.value, probe.plan.estimator.description())
     };
-    let distances = plan.distances.iter().map(|plan| Note::new(&plan.name, plan.distance.description()));
+    let distances = plan.distances.iter().map(|plan| Note::new(&plan.name, plan.description()));
     RunNotes {
         key: String::new(),
         classes: match &prepared.train.targets {

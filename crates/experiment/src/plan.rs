@@ -288,3 +288,16 @@ pub struct DistancePlan {
     /// The pairs of spectra to compare.
     pub between: Between,
 }
+
+impl DistancePlan {
+    /// The distance and the pairs that it compares, in words.
+    #[must_use]
+    pub fn description(&self) -> String {
+        let between = match self.between {
+            Between::LayersAndFull => "of each group to full",
+            Between::AllPairs => "between all pairs of groups",
+            Between::Curvatures => "between the curvatures of each group",
+        };
+        format!("{}, {between}", self.distance.description())
+    }
+}

@@ -72,7 +72,9 @@ impl Display {
     /// A bar over the steps of training.
     #[must_use]
     pub fn training(&self, label: &str, steps: usize) -> Bar {
-        self.bar(label, steps, "steps", "{prefix} {wide_bar} {pos}/{len} steps  {msg}  {elapsed}, {eta} left")
+        let template = "{prefix} {wide_bar} {pos}/{len} steps  {msg}  {elapsed}, {eta} left";
+        // Nothing is shown where nothing is trained.
+        self.bar(label, steps, "steps", if steps == 0 { "" } else { template })
     }
 
     /// A bar over the products of a set of spectra.

@@ -72,7 +72,10 @@ pub fn complaint(node: &Node, path: &str, message: &str) -> ConfigError {
         // If serde lost track of the position, the path leads to the table, not to the key.
         let within = node.get(word).filter(|_| last_step(path) != word);
         let (key, table) = within.map_or((node, parent(path)), |within| (within, path));
-        return key.key.error(format!("unknown key `{word}`{}", inside(table)), help("keys"));
+        // A key of the experiment below the header of a table belongs to that table.
+        let of_root = !table.is_empty() && !known.contains(&word) && ROOT.contains(&word);
+        let help = if of_root { Some(of_experiment(word)) } else { help("keys") };
+        return key.key.error(format!("unknown key `{word}`{}", inside(table)), help);
     }
     if message.starts_with("unknown variant") {
         let (value, path) = blamed(node, path, &toml::Value::from(word));
@@ -92,6 +95,15 @@ pub fn complaint(node: &Node, path: &str, message: &str) -> ConfigError {
     let found = node.to_value();
     node.site
         .error(format!("`{path}`: {}", wrong_type(message, &found)), Some(example(path, message, &found)))
+}
+
+/// The experiment's own keys that are not tables.
+pub const ROOT: [&str; 8] = ["name", "seed", "device", "tf32", "out", "memory", "reruns", "extends"];
+
+/// The remedy for a key of the experiment in a table.
+#[must_use]
+pub fn of_experiment(key: &str) -> String {
+    format!("`{key}` is a key of the experiment: write it above the first [table]")
 }
 
 /// What a value of the right type looks like.

@@ -99,11 +99,14 @@ const WHOLE: [Column<usize>; 5] = [
 ];
 
 /// The other numbers of a spectrum.
-const NUMBERS: [Column<f64>; 15] = [
+const NUMBERS: [Column<f64>; 18] = [
     ("trace", |probe| Some(probe.trace)),
     ("trace_stderr", |probe| probe.trace_stderr),
+    ("trace_freedom", |probe| probe.trace_freedom),
     ("lambda_max", |probe| probe.lambda_max),
     ("lambda_min", |probe| probe.lambda_min),
+    ("lambda_max_above", |probe| Some(probe.extreme_bounds?[1])),
+    ("lambda_min_below", |probe| Some(probe.extreme_bounds?[0])),
     ("mass_at_zero", |probe| probe.mass_at_zero),
     ("rounding", |probe| probe.rounding),
     ("mean", |probe| Some(probe.moments?.mean)),

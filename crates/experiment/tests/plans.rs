@@ -103,7 +103,7 @@ fn every_key_arrives() {
 }
 
 #[test]
-fn words_in_a_list_of_moments_move_with_the_training() {
+fn words_in_a_list_of_times_move_with_the_training() {
     let text = FULL.replace("at = [3, 0, 3]", "at = ['end', 1, 'start']");
     for (epochs, times) in [(3, &[0, 1, 3][..]), (7, &[0, 1, 7]), (1, &[0, 1])] {
         let flags = [format!("train.epochs={epochs}"), "train.schedule.name=constant".to_owned()];
@@ -114,7 +114,7 @@ fn words_in_a_list_of_moments_move_with_the_training() {
 }
 
 #[test]
-fn without_training_there_is_one_moment() {
+fn without_training_there_is_one_time() {
     for at in ["start", "end", "every-epoch"] {
         let text = format!(
             "name = 'x'\ndata.name = 'fashion-mnist'\nmodel.name = 'mlp'\n[[probe]]\nat = '{at}'\nsamples = 5\nestimator = 'gram'"

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use eigenscape_core::{
     Error, Result,
-    notes::{Note, Notes},
+    notes::{Note, Notes, ProfileNote},
     results::{ClaimRecord, Results, Run, VariantRecord},
 };
 
@@ -29,6 +29,7 @@ pub fn write(directories: &[PathBuf], out: &Path) -> Result<PathBuf> {
         all.add(name, results, experiment, notes);
     }
     all.results.name = names.join(", ");
+    all.notes.profile = together(&all.profiles);
     let files = [RESULTS_FILE, EXPERIMENT_FILE, NOTES_FILE, REPORT_FILE];
     let beside: Vec<String> = directories
         .iter()
@@ -79,6 +80,18 @@ struct Comparison {
     results: Results,
     experiments: Vec<(String, String)>,
     notes: Notes,
+    /// The experiments that a profile changed.
+    profiles: Vec<(String, ProfileNote)>,
+}
+
+/// The profiles of several experiments as one: a change names its experiment.
+fn together(profiles: &[(String, ProfileNote)]) -> Option<ProfileNote> {
+    let names = distinct(profiles.iter().map(|(_, profile)| profile.name.as_str()));
+    let changes = |(experiment, profile): &(String, ProfileNote)| -> Vec<String> {
+        profile.changes.iter().map(|change| format!("{experiment}: {change}")).collect()
+    };
+    let changes: Vec<String> = profiles.iter().flat_map(changes).collect();
+    (!profiles.is_empty()).then(|| ProfileNote { name: names.join(" and "), changes })
 }
 
 impl Comparison {
@@ -105,9 +118,7 @@ impl Comparison {
         );
         let labelled = |note: Note| Note { label: format!("{} ({name})", note.label), ..note };
         self.notes.lines.extend(notes.lines.into_iter().map(labelled));
-        let changes = notes.profile.iter().flat_map(|profile| &profile.changes);
-        let profile = changes.map(|change| format!("{name}: {change} (by a profile)"));
-        self.notes.set.extend(profile);
+        self.profiles.extend(notes.profile.map(|profile| (name.to_owned(), profile)));
         self.notes.set.extend(notes.set.iter().map(|change| format!("{name}: {change}")));
         self.notes.runs.extend(notes.runs);
         self.experiments.push((name.to_owned(), experiment));
@@ -118,7 +129,9 @@ impl Comparison {
 mod tests {
     use std::fs;
 
-    use super::{link, names};
+    use eigenscape_core::notes::{Notes, ProfileNote};
+
+    use super::{Comparison, Results, link, names, together};
 
     #[test]
     fn a_page_that_is_not_there_yet_links_to_its_results() {
@@ -130,6 +143,25 @@ mod tests {
         let odd = root.path().join("runs/a b");
         fs::create_dir_all(&odd).unwrap();
         assert_eq!(link(&odd, root.path()), None);
+    }
+
+    /// A profile's changes are not those of the command line.
+    #[test]
+    fn profiles_and_changes_on_the_command_line_are_told_apart() {
+        let changes = || vec!["train.epochs = 2".to_owned()];
+        let profile = |name: &str| ProfileNote { name: name.into(), changes: changes() };
+        let notes = |profile| Notes { profile, set: vec!["seed=1".into()], ..Notes::default() };
+        let mut all = Comparison::default();
+        all.add("a", Results::default(), String::new(), notes(Some(profile("small"))));
+        all.add("b", Results::default(), String::new(), notes(None));
+        all.add("c", Results::default(), String::new(), notes(Some(profile("small"))));
+        assert_eq!(all.notes.set, ["a: seed=1", "b: seed=1", "c: seed=1"]);
+        let found = together(&all.profiles).unwrap();
+        assert_eq!(found.name, "small");
+        assert_eq!(found.changes, ["a: train.epochs = 2", "c: train.epochs = 2"]);
+        all.profiles[1].1.name = "short".into();
+        assert_eq!(together(&all.profiles).unwrap().name, "small and short");
+        assert_eq!(together(&[]), None);
     }
 
     #[test]

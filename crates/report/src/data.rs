@@ -3,7 +3,11 @@
 use eigenscape_analysis::uncertainty::{CONVERGED, Number};
 use eigenscape_core::results::{DistanceRecord, ProbeRecord, Run};
 
-use crate::draw::{axis::range, labels::significant, names::shortened};
+use crate::draw::{
+    axis::range,
+    labels::{significant, with_interval},
+    names::shortened,
+};
 
 /// The name of the group of all parameters.
 pub const FULL: &str = "full";
@@ -167,6 +171,17 @@ pub fn mass_at_zero(record: &ProbeRecord) -> f64 {
     if zero < 1e-12 { 0.0 } else { zero }
 }
 
+/// Whether all eigenvalues that the record knows are 0.
+pub fn is_zero(record: &ProbeRecord) -> bool {
+    let is_known = record.exact || !record.eigenvalues.is_empty();
+    record.has_spectrum() && is_known && record.eigenvalues.iter().all(|value| *value == 0.0)
+}
+
+/// Whether no eigenvalue of the curvature is negative.
+pub fn is_nonnegative(curvature: &str) -> bool {
+    matches!(curvature, "gauss-newton" | "fisher" | "empirical-fisher")
+}
+
 /// The |λ| below which rounding makes an eigenvalue of an exact spectrum indistinguishable from 0;
 /// `None` if the spectrum has no such eigenvalues.
 pub fn rounding(record: &ProbeRecord) -> Option<f64> {
@@ -207,6 +222,18 @@ pub fn significant_interval(number: &Number, digits: usize) -> String {
     })
 }
 
+/// A number that cannot be negative, with its error; an interval that goes below 0 ends there, as
+/// in "0.53 [0, 1.7]".
+pub fn from_zero(number: &Number) -> String {
+    match number.interval() {
+        Some([low, high]) if low < 0.0 && number.value >= 0.0 => {
+            format!("{} [0, {}]", significant(number.value, 2), significant(high, 2))
+        }
+        _ if number.has_converged() => with_interval(*number, 4),
+        _ => significant_interval(number, 4),
+    }
+}
+
 /// Whether f64 would separate more eigenvalues from 0: the rounding bound is far above that of f64.
 pub fn wants_f64(record: &ProbeRecord) -> bool {
     rounding(record).zip(size(record)).is_some_and(|(rounding, largest)| rounding > 1e-9 * largest)
@@ -240,8 +267,9 @@ pub fn distinct<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{profiles, series};
+    use super::{from_zero, is_zero, profiles, series};
     use crate::sample::{distance, probe};
+    use eigenscape_analysis::uncertainty::Number;
     use eigenscape_core::results::Run;
 
     #[test]
@@ -251,6 +279,24 @@ mod tests {
         let run = Run { probes: probes.to_vec(), ..Run::default() };
         let labels: Vec<_> = series(&run, "hessian").into_iter().map(|s| s.label).collect();
         assert_eq!(labels, ["full (gram)", "full (lanczos)", "fc1", "fc2"]);
+    }
+
+    #[test]
+    fn what_cannot_be_negative_has_an_interval_that_ends_at_0() {
+        let mean = |values: [f64; 2]| from_zero(&Number::over_runs(&values.map(Number::exact)).unwrap());
+        // t(0.975; 1) = 12.706 times the standard error: 0.1 and 0.01.
+        assert_eq!(mean([0.4, 0.6]), "0.50 [0, 1.8]");
+        assert_eq!(mean([0.49, 0.51]), "0.50 ± 0.13");
+        assert_eq!(from_zero(&Number::exact(0.25)), "0.2500");
+    }
+
+    #[test]
+    fn a_spectrum_of_zeros_is_told() {
+        assert!(is_zero(&probe(1, "fc1", "gram", 4, &[])) && is_zero(&probe(1, "fc1", "dense", 4, &[0.0])));
+        assert!(!is_zero(&probe(1, "fc1", "gram", 4, &[1.0])));
+        let mut lanczos = probe(1, "full", "lanczos", 4, &[]);
+        lanczos.exact = false;
+        assert!(!is_zero(&lanczos), "nothing is known");
     }
 
     #[test]

@@ -98,6 +98,24 @@ fn every_control_of_variants_side_by_side_works() {
     }
 }
 
+/// Variants of different lengths are shown at their own last epochs at first.
+#[test]
+fn variants_of_different_lengths_are_side_by_side() {
+    let Some(browser) = browser() else { return };
+    let mut results = common::sweep();
+    let variant = results.runs[0].variant.clone();
+    for run in results.runs.iter_mut().filter(|run| run.variant == variant) {
+        run.probes.retain(|probe| probe.epoch < 4);
+        run.distances.retain(|distance| distance.epoch < 4);
+    }
+    let mut notes = common::notes();
+    notes.runs = vec![notes.runs[0].clone(); results.runs.len()];
+    let page = written(&results, &notes);
+    let (faults, counts) = checked(browser, &page, 1300);
+    assert!(faults.is_empty(), "{faults:#?}");
+    assert_eq!(counts[3], 4);
+}
+
 /// The checks are checks: a page with a fault has faults.
 #[test]
 fn a_broken_page_is_noticed() {

@@ -189,9 +189,9 @@ fn runs_with_different_traces_are_set_against_their_generalisation() {
     }
     let (dir, page) = written(&results, &common::notes());
     assert!(dir.path().join("figures/against-trace-hessian.png").is_file());
-    assert!(page.contains("test-loss on the trace (Hessian)") && page.contains("a run, of 3"));
+    assert!(page.contains("test loss on the trace (Hessian)") && page.contains("a run, of 3"));
     // All accuracies are equal: no line can be fitted, and no panel is drawn.
-    assert!(!page.contains("test-accuracy on the trace"));
+    assert!(!page.contains("test accuracy on the trace"));
 }
 
 /// Half of the 95 % interval: 12.7, 3.18 and 2.36 standard errors of 22 for two, four and eight

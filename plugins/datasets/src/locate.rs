@@ -114,6 +114,9 @@ fn not_published(name: &str) -> (String, String) {
         .copied()
         .filter(|set| set.strip_prefix(name).is_some_and(|rest| rest.starts_with('-')))
         .collect();
+    if let [only] = variants[..] {
+        return ("there is no set of this name".to_owned(), format!("did you mean `{only}`?"));
+    }
     if !variants.is_empty() {
         return ("there are several of this name".to_owned(), format!("name one: {}", variants.join(", ")));
     }

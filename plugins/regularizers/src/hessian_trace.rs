@@ -130,7 +130,7 @@ impl Regularizer for HessianTrace {
     }
 
     fn samples(&self, batch: usize) -> usize {
-        self.parameters.samples.map_or(batch, NonZeroUsize::get)
+        self.parameters.samples.map_or(batch, |count| count.get().min(batch))
     }
 
     fn draws(&self, shapes: &[Vec<usize>]) -> usize {

@@ -175,7 +175,10 @@ fn a_largest_eigenvalue_falls_or_rises_beyond_what_has_not_converged() {
         assert_eq!(judge(values, Direction::Up).verdict, rises, "{values:?}");
     }
     let found = judge([(9.0, 3.0), (8.0, 1.1)], Direction::Down).measured;
-    assert_eq!(found, "9.0000 [9.0000, 12.0000] after epoch 0, 8.0000 [8.0000, 9.1000] after epoch 1");
+    assert_eq!(
+        found,
+        "9.0000 [9.0000, 12.0000] after epoch 0, 8.0000 [8.0000, 9.1000] after epoch 1; difference -1.0000 [-4.0000, 0.1000]"
+    );
     let mut old = ritz([(9.0, 0.0), (1.0, 0.0)]);
     old.probes.iter_mut().for_each(|record| record.extreme_bounds = None);
     let found = verdict(Quantity::LambdaMax, Relation::OverTraining(Direction::Down), None, &[old.clone()]);
@@ -274,7 +277,8 @@ fn a_mean_is_compared_in_every_variant() {
     };
     let found = above(Reference::Number(0.5), &runs);
     assert_eq!(found.verdict, Verdict::DoesNotHold, "{}", found.measured);
-    assert!(found.measured.starts_with("in 2 of 3 variants (bad: "), "{}", found.measured);
+    let start = "holds in 2 of 3 variants; does not hold in bad (bad: ";
+    assert!(found.measured.starts_with(start), "{}", found.measured);
     assert_eq!(above(Reference::Number(0.1), &runs).verdict, Verdict::Holds);
     // A variant is not compared with itself.
     assert_eq!(above(Reference::Variant("bad".into()), &runs).verdict, Verdict::Holds);
@@ -328,10 +332,12 @@ fn outliers_are_as_many_as_classes() {
 #[test]
 fn what_is_said_of_all_runs_must_be_so_in_all() {
     let relation = Relation::OverTraining(Direction::Down);
-    let runs = [run("a", 0.5, 50.0), run("b", 0.5, 150.0)];
+    let mut runs = [run("a", 0.5, 50.0), run("b", 0.5, 150.0)];
+    runs[0].name = "a".into();
     let found = verdict(Quantity::Trace, relation, None, &runs);
     assert_eq!(found.verdict, Verdict::DoesNotHold);
-    assert!(found.measured.starts_with("in 1 of 2 runs"), "{}", found.measured);
+    let start = "holds in 1 of 2 runs; does not hold in no. 2 (a: ";
+    assert!(found.measured.starts_with(start), "{}", found.measured);
     let open = |name| {
         let mut run = run(name, 0.5, 99.0);
         let last = &mut run.probes[1];
@@ -343,7 +349,11 @@ fn what_is_said_of_all_runs_must_be_so_in_all() {
         ([open("a"), run("b", 0.5, 150.0)], Verdict::DoesNotHold),
     ] {
         let relation = Relation::OverTraining(Direction::Down);
-        assert_eq!(verdict(Quantity::Trace, relation, None, &runs).verdict, expected);
+        let found = verdict(Quantity::Trace, relation, None, &runs);
+        assert_eq!(found.verdict, expected);
+        assert!(found.measured.contains("; undecided in no. 1 ("), "{}", found.measured);
+        // t(0.975; 7) = 2.36 times the standard error 1.
+        assert!(found.measured.contains("; difference -1.0 ± 2.4;"), "{}", found.measured);
     }
 }
 
@@ -421,7 +431,7 @@ fn an_order_that_the_probes_do_not_tell_is_undecided() {
     assert_eq!(found.verdict, Verdict::Undecided);
     assert_eq!(
         found.measured,
-        "least at l1, depth 0.25 (or l0: the random vectors do not decide); next l0, 2 % farther; the middle half is l1 to l3"
+        "least at l1, depth 0.25 (not certain: l0 is as near within the error); next l0, 2 % farther; the middle half is l1 to l3"
     );
     let found = with(None, near);
     assert_eq!(found.verdict, Verdict::Undecided);

@@ -176,7 +176,7 @@ fn describe(prepared: &Prepared, file: &Path) -> Vec<String> {
     let numbered = prepared.probes.iter().enumerate();
     lines.extend(numbered.map(|(index, prepared)| probe(index + 1, prepared, run, file)));
     lines.extend(prepared.warnings.iter().chain(&prepared.missing).map(|text| format!("warning: {text}")));
-    let distance = |plan: &DistancePlan| format!("distance: {}, {}", plan.name, plan.distance.description());
+    let distance = |plan: &DistancePlan| format!("distance: {}, {}", plan.name, plan.description());
     lines.extend(run.distances.iter().map(distance));
     lines.extend(prepared.account.lines());
     lines

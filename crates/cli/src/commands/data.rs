@@ -4,7 +4,7 @@ use eigenscape_core::{Registry, registry::Environment};
 use eigenscape_datasets::locate::{Found, overview};
 use eigenscape_experiment::{Failure, Result};
 
-use crate::layout::{WIDTH, indented, table};
+use crate::layout::{indented, table, width};
 
 /// Prints where a data set was looked for, what was found and what to do; of all data sets whether
 /// they are there, if none is named.
@@ -35,7 +35,7 @@ fn all(registry: &Registry, environment: &Environment) -> String {
         let found = if given { "yours: give its `data.path`" } else { "found: it is part of the program" };
         [name.to_owned(), found.to_owned()]
     }));
-    let mut lines = table(&rows, WIDTH);
+    let mut lines = table(&rows, width());
     lines.push(String::new());
     let hint = "`cargo xtask data NAME` says where a set is searched for, checks its files, and says how to get it; `data.path` in an \
                 experiment names any other folder.";

@@ -9,7 +9,7 @@ use eigenscape_experiment::{
 use eigenscape_program::Parameter;
 
 use crate::{
-    layout::{WIDTH, indented},
+    layout::{indented, width},
     locate,
 };
 
@@ -55,7 +55,7 @@ fn members(prepared: &Prepared, group: &Group) -> Vec<String> {
     for Parameter { name, shape, .. } in tensors {
         let text = format!("{name} {shape:?}");
         match lines.last_mut() {
-            Some(line) if line.len() + text.len() + 2 <= WIDTH => *line += &format!(", {text}"),
+            Some(line) if line.len() + text.len() + 2 <= width() => *line += &format!(", {text}"),
             _ => lines.push(format!("    {text}")),
         }
     }

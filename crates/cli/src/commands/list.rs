@@ -8,7 +8,7 @@ use eigenscape_experiment::{
     schema::{Key, Kind, Plugin, kinds},
 };
 
-use crate::layout::{WIDTH, indented, table};
+use crate::layout::{indented, table, width};
 
 /// Lists the groups of an experiment, all names, the plugins of a kind, or the keys of one plugin.
 pub fn run(kind: Option<&str>, name: Option<&str>, choices: &Choices, registry: &Registry) -> Result<()> {
@@ -68,7 +68,7 @@ fn one_kind(kind: &Kind) -> String {
         kind.plugins.iter().map(|plugin| [plugin.name.to_string(), plugin.summary.to_string()]).collect();
     let first = kind.plugins.first().map_or("NAME", |plugin| plugin.name.as_ref());
     let hint = format!("`cargo xtask list {} {first}` says which keys it has.", kind.name);
-    format!("{}\n{}\n\n{hint}", plural(kind.name), table(&rows, WIDTH).join("\n"))
+    format!("{}\n{}\n\n{hint}", plural(kind.name), table(&rows, width()).join("\n"))
 }
 
 /// A plugin with its keys.

@@ -10,16 +10,26 @@ const COMPARISON: &str = "comparison";
 /// Rewrites the report of a folder of results; of several, or if `out` is given, writes a page that
 /// compares them there.
 pub fn run(directories: &[PathBuf], out: Option<&Path>) -> Result<()> {
-    match (directories, out) {
+    let directories: Vec<PathBuf> = directories.iter().map(|path| folder(path)).collect();
+    match (&directories[..], out) {
         ([only], None) => rewrite(only),
         (all, out) => compare(all, out.unwrap_or(Path::new(COMPARISON))),
+    }
+}
+
+/// A folder of results; of a file in it, the folder that it is in.
+fn folder(path: &Path) -> PathBuf {
+    let above = path.parent().filter(|above| path.is_file() && earlier::is_results(&full(above)));
+    match above {
+        Some(above) if above.as_os_str().is_empty() => PathBuf::from("."),
+        above => above.unwrap_or(path).to_owned(),
     }
 }
 
 /// Rewrites a report while no other process writes to its folder.
 fn rewrite(directory: &Path) -> Result<()> {
     let folder = full(directory);
-    let _lock = locked(&folder)?;
+    let _lock = earlier::is_results(&folder).then(|| Lock::of(&folder)).transpose()?;
     eigenscape_report::rebuild(directory)?;
     earlier::renew_report(&folder)
 }
@@ -30,7 +40,8 @@ fn compare(directories: &[PathBuf], out: &Path) -> Result<()> {
     // A folder that is given twice has one lock; the report says that it is twice.
     folders.sort();
     folders.dedup();
-    let _locks = folders.iter().map(|folder| locked(folder)).collect::<Result<Vec<_>>>()?;
+    let results = folders.iter().filter(|folder| earlier::is_results(folder));
+    let _locks = results.map(|folder| Lock::to_read(folder)).collect::<Result<Vec<_>>>()?;
     let page = eigenscape_report::compare::write(directories, out)?;
     crate::print(page.display())
 }
@@ -38,8 +49,4 @@ fn compare(directories: &[PathBuf], out: &Path) -> Result<()> {
 /// `.` has no name to lock, so use the full path. The report says what is no folder.
 fn full(directory: &Path) -> PathBuf {
     directory.canonicalize().unwrap_or_else(|_| directory.to_owned())
-}
-
-fn locked(folder: &Path) -> Result<Option<Lock>> {
-    earlier::is_results(folder).then(|| Lock::of(folder)).transpose()
 }

@@ -4,7 +4,7 @@ mod eigenpairs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{DistanceRecord, MeansRecord, PARTS, ProbeRecord, Results, Run, TrainingRecord};
+use super::{DistanceRecord, FORMAT, MeansRecord, PARTS, ProbeRecord, Results, Run, TrainingRecord};
 use crate::number::jackknife;
 
 /// The matrix of a spectrum: epoch, sample, curvature and group.
@@ -34,6 +34,16 @@ impl Results {
     /// # Errors
     /// The place of the first inconsistency, as in `runs[0].probes[3].weights`, and what is wrong.
     pub fn check(&self) -> Result<(), Misfit> {
+        if let Some(versions) = &self.versions {
+            let known = (1..=FORMAT).contains(&versions.format);
+            let problem = || {
+                format!(
+                    "{} is a format that this version does not know: it reads 1 to {FORMAT}",
+                    versions.format
+                )
+            };
+            demand(known, "versions.format", problem)?;
+        }
         let mut names = BTreeSet::new();
         for (index, run) in self.runs.iter().enumerate() {
             let is_new = names.insert((&run.name, run.seed));

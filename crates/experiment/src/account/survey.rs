@@ -159,7 +159,10 @@ impl Measuring {
                 factor.map_err(|error| plan.estimator_name.caused(error))?;
             }
         }
-        estimator.check(&all).map_err(|error| self.told(probe, error, &Account::default()))?;
+        estimator.check(&all).map_err(|error| match &error {
+            Error::Input { problem, .. } if !exceeds(problem) => plan.estimator_name.caused(error),
+            _ => self.told(probe, error, &Account::default()),
+        })?;
         if estimator.needs_factor() {
             let account = estimator.memory(&all, self.shares.of_factors());
             let account = account.map_err(|error| plan.samples.caused(error))?;
@@ -227,7 +230,7 @@ impl Measuring {
     fn told(&self, probe: &PreparedProbe, error: Error, held: &Account) -> ConfigError {
         let beside = held.clone().and(self.beside.clone());
         match error {
-            Error::Input { subject, problem, remedy } if problem.ends_with("are allowed") => {
+            Error::Input { subject, problem, remedy } if exceeds(&problem) => {
                 let of = bytes(self.allowed.bytes());
                 let problem = format!("{subject}: {problem}, of {of}");
                 probe.plan.samples.error(problem, format!("{remedy}\nthe rest is {}", beside.words()))
@@ -235,4 +238,9 @@ impl Measuring {
             other => probe.plan.samples.caused(other),
         }
     }
+}
+
+/// Whether a problem is that more memory is needed than is allowed.
+fn exceeds(problem: &str) -> bool {
+    problem.ends_with("are allowed")
 }

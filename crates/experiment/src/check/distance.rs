@@ -55,7 +55,7 @@ impl Checker<'_> {
             return Ok(());
         }
         let problem = format!("two [[distance]] are named \"{}\"", raw.name);
-        let help = "results are identified by this name: keep one, or vary its keys in [sweep]";
+        let help = "results are identified by this name: keep one (`all-pairs` includes the pairs with full), or run the others from a second file";
         Err(self.error(&format!("distance[{index}].name"), problem, help))
     }
 }

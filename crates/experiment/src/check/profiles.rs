@@ -18,7 +18,9 @@ pub(super) fn check_others(
     chosen: &Choices,
     registry: &Registry,
 ) -> Result<(), ConfigError> {
-    let others = chosen.others().filter(|other| choices::mentions(document, other.profile));
+    // A profile without a table is the file as it stands, which the chosen profile may hide.
+    let chosen_differs = choices::mentions(document, chosen.profile);
+    let others = chosen.others().filter(|other| chosen_differs || choices::mentions(document, other.profile));
     for other in others {
         // A flag may be valid only with the chosen profile, or be needed by all: try with and
         // without flags.

@@ -31,7 +31,8 @@ impl Checker<'_> {
             (self.at_least_one("train.batch_size", raw.batch_size)?, self.optimizer(&raw.optimizer)?);
         let schedule = schedule.transpose()?.unwrap_or_default();
         let regularizers = raw.regularizer.iter().enumerate();
-        let regularizers = regularizers.map(|(index, raw)| self.regularizer(index, raw, epochs.get()));
+        let regularizers =
+            regularizers.map(|(index, raw)| self.regularizer(index, raw, epochs.get(), batch_size.get()));
         let regularizers = regularizers.collect::<Result<_, _>>()?;
         let keep_every = raw.keep_every;
         self.in_range("train.keep_every", keep_every, "a number of seconds, at least 0", |s| s >= 0.0)?;
@@ -123,6 +124,7 @@ impl Checker<'_> {
         index: usize,
         raw: &raw::Regularizer,
         epochs: usize,
+        batch_size: usize,
     ) -> Result<RegularizerPlan, ConfigError> {
         let path = format!("train.regularizer[{index}]");
         let catalog = &self.registry.regularizers;
@@ -134,6 +136,14 @@ impl Checker<'_> {
             self.warnings.push(format!(
                 "regularizer `{}` is never added: it waits for {} completed epochs, and {epochs} are trained",
                 raw.name, raw.from_epoch
+            ));
+        }
+        // How many samples it takes of a mini-batch without end.
+        let samples = regularizer.samples(usize::MAX);
+        if samples > batch_size && samples < usize::MAX {
+            self.warnings.push(format!(
+                "regularizer `{}` is to use {samples} samples of each mini-batch, which has {batch_size}: it uses all of them",
+                raw.name
             ));
         }
         Ok(RegularizerPlan {

@@ -3,6 +3,8 @@
 use candle_core::Tensor;
 use eigenscape_core::{Result, number::short};
 
+use super::elementwise::{Number, Rule, map};
+
 /// Settings of Adam (Kingma & Ba 2015); AdamW where the weight decay is decoupled (Loshchilov &
 /// Hutter 2019).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,17 +80,60 @@ impl State {
         self.steps = self.steps.saturating_add(1);
         let corrections = adam.betas.map(|beta| 1.0 - beta.powi(self.steps));
         for ((parameter, gradient), [m, v]) in parameters.iter_mut().zip(gradients).zip(&mut self.moments) {
-            let mut gradient = gradient.clone();
-            if adam.decoupled {
-                *parameter = parameter.affine(1.0 - lr * adam.weight_decay, 0.0)?;
-            } else if adam.weight_decay > 0.0 {
-                gradient = (gradient + parameter.affine(adam.weight_decay, 0.0)?)?;
-            }
-            *m = (m.affine(first, 0.0)? + gradient.affine(1.0 - first, 0.0)?)?;
-            *v = (v.affine(second, 0.0)? + gradient.sqr()?.affine(1.0 - second, 0.0)?)?;
-            let denominator = v.sqrt()?.affine(corrections[1].sqrt().recip(), adam.eps)?;
-            *parameter = (&*parameter - (&*m / denominator)?.affine(lr / corrections[0], 0.0)?)?;
+            let added = if adam.decoupled { 0.0 } else { adam.weight_decay };
+            *m = map([m, gradient, parameter], &First { beta: first, added })?;
+            *v = map([v, gradient, parameter], &Second { beta: second, added })?;
+            let shrunk = if adam.decoupled { 1.0 - lr * adam.weight_decay } else { 1.0 };
+            let (rate, scale) = (lr / corrections[0], corrections[1].sqrt().recip());
+            *parameter = map([parameter, m, v], &Move { shrunk, rate, scale, eps: adam.eps })?;
         }
         Ok(())
+    }
+}
+
+/// g + `added`·θ.
+fn decayed<T: Number>(gradient: T, parameter: T, added: f64) -> T {
+    if added > 0.0 { gradient + parameter.times(added) } else { gradient }
+}
+
+/// m ← β₁ m + (1 − β₁) g.
+struct First {
+    beta: f64,
+    added: f64,
+}
+
+impl Rule<3> for First {
+    fn of<T: Number>(&self, [m, gradient, parameter]: [T; 3]) -> T {
+        let gradient = decayed(gradient, parameter, self.added);
+        m.times(self.beta) + gradient.times(1.0 - self.beta)
+    }
+}
+
+/// v ← β₂ v + (1 − β₂) g².
+struct Second {
+    beta: f64,
+    added: f64,
+}
+
+impl Rule<3> for Second {
+    fn of<T: Number>(&self, [v, gradient, parameter]: [T; 3]) -> T {
+        let gradient = decayed(gradient, parameter, self.added);
+        v.times(self.beta) + (gradient * gradient).times(1.0 - self.beta)
+    }
+}
+
+/// θ ← `shrunk`·θ − `rate`·m / (`scale`·√v + eps).
+struct Move {
+    shrunk: f64,
+    rate: f64,
+    scale: f64,
+    eps: f64,
+}
+
+impl Rule<3> for Move {
+    fn of<T: Number>(&self, [parameter, m, v]: [T; 3]) -> T {
+        let parameter = if self.shrunk == 1.0 { parameter } else { parameter.times(self.shrunk) };
+        let denominator = v.sqrt() * T::rounded(self.scale) + T::rounded(self.eps);
+        parameter - (m / denominator).times(self.rate)
     }
 }

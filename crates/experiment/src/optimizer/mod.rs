@@ -1,6 +1,7 @@
 //! Optimizers: how a gradient moves the parameters, as PyTorch defines it.
 
 mod adam;
+mod elementwise;
 mod sgd;
 
 use candle_core::Tensor;

@@ -3,6 +3,8 @@
 use candle_core::Tensor;
 use eigenscape_core::{Result, number::short};
 
+use super::elementwise::{Number, Rule, map};
+
 /// Settings of stochastic gradient descent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sgd {
@@ -61,33 +63,89 @@ impl State {
     ) -> Result<()> {
         let first = self.momentum.is_empty();
         for (index, (parameter, gradient)) in parameters.iter_mut().zip(gradients).enumerate() {
-            let mut step = gradient.clone();
-            if sgd.weight_decay > 0.0 {
-                step = (step + parameter.affine(sgd.weight_decay, 0.0)?)?;
+            if sgd.momentum == 0.0 {
+                *parameter = map([parameter, gradient], &Plain { sgd, lr })?;
+                continue;
             }
-            if sgd.momentum > 0.0 {
-                let buffer = if first {
-                    step.clone()
-                } else {
-                    let kept = self.momentum[index].affine(sgd.momentum, 0.0)?;
-                    let added = if sgd.dampening > 0.0 {
-                        step.affine(1.0 - sgd.dampening, 0.0)?
-                    } else {
-                        step.clone()
-                    };
-                    (kept + added)?
-                };
-                step =
-                    if sgd.nesterov { (step + buffer.affine(sgd.momentum, 0.0)?)? } else { buffer.clone() };
-                if first {
-                    self.momentum.push(buffer);
-                } else {
-                    self.momentum[index] = buffer;
-                }
+            if first {
+                self.momentum.push(map([gradient, parameter], &First { sgd })?);
+            } else {
+                self.momentum[index] = map([&self.momentum[index], gradient, parameter], &Next { sgd })?;
             }
-            *parameter = (&*parameter - step.affine(lr, 0.0)?)?;
+            let buffer = &self.momentum[index];
+            *parameter = match sgd.nesterov {
+                true => map([parameter, buffer, gradient], &Nesterov { sgd, lr })?,
+                false => map([parameter, buffer], &Momentum { lr })?,
+            };
         }
         Ok(())
+    }
+}
+
+impl Sgd {
+    /// d = g + weight_decay·θ.
+    fn decayed<T: Number>(&self, gradient: T, parameter: T) -> T {
+        if self.weight_decay > 0.0 { gradient + parameter.times(self.weight_decay) } else { gradient }
+    }
+}
+
+/// θ ← θ − lr·d.
+struct Plain<'a> {
+    sgd: &'a Sgd,
+    lr: f64,
+}
+
+impl Rule<2> for Plain<'_> {
+    fn of<T: Number>(&self, [parameter, gradient]: [T; 2]) -> T {
+        parameter - self.sgd.decayed(gradient, parameter).times(self.lr)
+    }
+}
+
+/// b = d.
+struct First<'a> {
+    sgd: &'a Sgd,
+}
+
+impl Rule<2> for First<'_> {
+    fn of<T: Number>(&self, [gradient, parameter]: [T; 2]) -> T {
+        self.sgd.decayed(gradient, parameter)
+    }
+}
+
+/// b ← momentum·b + (1 − dampening)·d.
+struct Next<'a> {
+    sgd: &'a Sgd,
+}
+
+impl Rule<3> for Next<'_> {
+    fn of<T: Number>(&self, [buffer, gradient, parameter]: [T; 3]) -> T {
+        let Sgd { momentum, dampening, .. } = *self.sgd;
+        let d = self.sgd.decayed(gradient, parameter);
+        buffer.times(momentum) + if dampening > 0.0 { d.times(1.0 - dampening) } else { d }
+    }
+}
+
+/// θ ← θ − lr·b.
+struct Momentum {
+    lr: f64,
+}
+
+impl Rule<2> for Momentum {
+    fn of<T: Number>(&self, [parameter, buffer]: [T; 2]) -> T {
+        parameter - buffer.times(self.lr)
+    }
+}
+
+/// θ ← θ − lr·(d + momentum·b).
+struct Nesterov<'a> {
+    sgd: &'a Sgd,
+    lr: f64,
+}
+
+impl Rule<3> for Nesterov<'_> {
+    fn of<T: Number>(&self, [parameter, buffer, gradient]: [T; 3]) -> T {
+        let step = self.sgd.decayed(gradient, parameter) + buffer.times(self.sgd.momentum);
+        parameter - step.times(self.lr)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Generalisation against the trace: one dot per run, and the regression line.
 
-use eigenscape_analysis::{against_trace::AgainstTrace, expectation::Quantity};
+use eigenscape_analysis::against_trace::AgainstTrace;
 
 use super::chart::{Chart, Curve, on_axes};
 use crate::{
@@ -34,8 +34,8 @@ fn draw_curvature(curvature: &str, all: &[AgainstTrace]) -> Option<Figure> {
         (Sample::Line(line()), "least squares".to_owned()),
     ];
     let title = format!("Generalisation against the trace: {}", prose(curvature));
-    let caption = "Each dot is a run after its last epoch: the trace of the full network's matrix, and what its training came to. The \
-                   line is the least-squares line over the runs; on a logarithmic axis it is curved."
+    let caption = "Each dot is a run after its last epoch: the trace of the full network's matrix, and its test accuracy, test loss \
+                   and gap. The line is the least-squares line over the runs; on a logarithmic axis it is curved."
         .to_owned();
     Some(Figure::new(&format!("against-trace-{curvature}"), title, caption, on_axes(&charts, axes, &legend)))
 }
@@ -53,22 +53,13 @@ fn chart(pair: &AgainstTrace) -> Option<Chart> {
     Some(Chart {
         x: axis(pair, |point| point.0)?,
         x_title: "trace".into(),
-        y_title: name(pair.quantity).into(),
+        y_title: pair.quantity.prose().into(),
         curves: std::iter::once(Curve::new(fitted.collect(), line())).chain(dots).collect(),
     })
 }
 
 fn axis(pair: &AgainstTrace, of: fn(&(f64, f64)) -> f64) -> Option<Axis> {
     Axis::fitting(pair.points.iter().map(of), 5)
-}
-
-fn name(quantity: Quantity) -> &'static str {
-    match quantity {
-        Quantity::TestAccuracy => "test accuracy",
-        Quantity::TestLoss => "test loss",
-        Quantity::GeneralisationGap => "generalisation gap",
-        other => other.name(),
-    }
 }
 
 fn dot() -> Stroke {

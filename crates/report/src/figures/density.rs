@@ -10,7 +10,7 @@ use super::{
     ritz::{self, NearZero},
 };
 use crate::{
-    data::{self, mass_at_zero, prose, rounding, wants_f64},
+    data::{self, is_zero, mass_at_zero, prose, rounding, wants_f64},
     draw::{
         Axis,
         labels::{count, percent, power_of_ten, significant, typeset},
@@ -62,7 +62,7 @@ pub fn plot(variants: &[Variant], curvatures: &[&str]) -> Option<Plot> {
     (!lines.is_empty()).then(|| Plot {
         slug: crate::figure::slug(&format!("density-{}", curves.slug())),
         title: format!("Spectral density: {}", names.join(", ")),
-        caption: caption(&axis, &records, &left_out(shown.len(), groups.len())),
+        caption: caption(&axis, &records, &left_out(shown.len(), groups.len())) + &only_zeros(&drawn, &shown),
         style: Style::Area,
         names: ["λ".into(), "density".into()],
         columns: 1,
@@ -92,6 +92,14 @@ fn points(records: &[&ProbeRecord], axis: &EigenvalueAxis, grid: &[f64]) -> Vec<
 /// The dimension, and the mass at or near zero that the curve cannot show.
 fn mass(record: &ProbeRecord) -> String {
     let dimension = count(record.dimension);
+    if is_zero(record) {
+        return match rounding(record) {
+            None => format!("all {dimension} eigenvalues are 0"),
+            Some(bound) => {
+                format!("all {dimension} eigenvalues are 0 within rounding (|λ| < {})", significant(bound, 1))
+            }
+        };
+    }
     if record.exact {
         return match (mass_at_zero(record), rounding(record)) {
             (0.0, _) => format!("{dimension} eigenvalues, none 0"),
@@ -108,6 +116,17 @@ fn mass(record: &ProbeRecord) -> String {
         }
         None => format!("{dimension} eigenvalues"),
     }
+}
+
+/// Names the groups whose panel is empty because all their eigenvalues are 0; empty without any.
+fn only_zeros(drawn: &[&Spectra], shown: &[&str]) -> String {
+    let is_empty = |group: &str| {
+        let ours = drawn.iter().filter(|one| one.label == group).flat_map(|one| &one.epochs);
+        let mut records = ours.flat_map(|(_, records)| records).peekable();
+        records.peek().is_some() && records.all(|record| is_zero(record))
+    };
+    let names: Vec<&str> = shown.iter().copied().filter(|group| is_empty(group)).collect();
+    if names.is_empty() { String::new() } else { format!(" All eigenvalues are 0: {}.", names.join(", ")) }
 }
 
 /// An estimated share in whole percent.
@@ -127,14 +146,14 @@ fn caption(axis: &EigenvalueAxis, records: &[&ProbeRecord], left_out: &str) -> S
         threshold = power_of_ten(axis.exponent),
     );
     if records.iter().any(|record| record.exact) {
-        text += " Of an exact spectrum, eigenvalues that rounding does not tell from 0 are not drawn.";
+        text += " Of an exact spectrum, eigenvalues below the rounding error are not drawn.";
         if records.iter().any(|record| wants_f64(record)) {
             text += " With dtype = \"f64\" fewer are below rounding.";
         }
     }
     if records.iter().any(|record| !record.exact) {
-        text += " Of an estimated one, each Ritz value stands for the mass between its neighbours: nothing finer is known, least \
-                 of all near 0.";
+        text += " Of an estimated one, each Ritz value represents many eigenvalues near it; details narrower than the gaps, \
+                 especially near 0, are not known.";
     }
     text + left_out
 }

@@ -95,7 +95,7 @@ impl<'a> Distances<'a> {
             title: format!("Distance of each group to the full network: {}, {}", self.metric, self.names()),
             caption: "A small distance means that the group's spectrum resembles that of the full network."
                 .to_owned()
-                + &self.bandwidths(),
+                + &self.bandwidths(&lines),
             style: Style::Line,
             names: ["group".into(), "distance".into()],
             columns: 1,
@@ -134,10 +134,7 @@ impl<'a> Distances<'a> {
             title: (*title).to_owned(),
             x: Axis::integers(ends, if by_variant { 4 } else { 8 }),
             x_title: "epoch".into(),
-            y_title: match by_variant {
-                true => format!("{} distance", self.metric),
-                false => format!("{} distance to the full network", self.metric),
-            },
+            y_title: format!("{} distance to the full network", self.metric),
         });
         let of_layers = curvatures.iter().flat_map(|curvature| {
             let several = curvatures.len() > 1;
@@ -154,7 +151,7 @@ impl<'a> Distances<'a> {
             title: format!("Distance to the full network over the epochs: {}, {}", self.metric, self.names()),
             caption: format!(
                 "The same distances as training goes on.{}{}",
-                self.bandwidths(),
+                self.bandwidths(&lines),
                 left_out(shown.len(), self.layers.len())
             ),
             style: Style::Line,
@@ -173,9 +170,11 @@ impl<'a> Distances<'a> {
         crate::figure::slug(&format!("{what}-{}-{}", self.metric, self.curvatures().join("-")))
     }
 
-    fn bandwidths(&self) -> String {
+    /// Explains the lines of other bandwidths, if any are drawn.
+    fn bandwidths(&self, lines: &[Line]) -> String {
+        let drawn = lines.iter().flat_map(|line| &line.points).any(|mark| mark.range.is_some());
         let range = self.profiles.iter().flat_map(|(.., runs)| runs).find_map(Profile::bandwidths);
-        range.map_or(String::new(), |(low, high)| {
+        range.filter(|_| drawn).map_or(String::new(), |(low, high)| {
             let [low, high] = [low, high].map(|end| crate::draw::labels::significant(end, 1));
             format!(" Thin dashed lines: what the distance becomes at bandwidths from {low} to {high}.")
         })

@@ -48,11 +48,13 @@ pub fn plot(variants: &[Variant], curvatures: &[&str], classes: Option<usize>) -
     };
     let panels: Vec<Panel> = shown.iter().enumerate().map(panel).collect();
     let names: Vec<String> = curvatures.iter().map(|curvature| prose(curvature)).collect();
+    // Of several curves the colours tell which is which.
+    let marked = classes.filter(|_| curves.all.len() == 1);
     (!lines.is_empty()).then(|| Plot {
         slug: crate::figure::slug(&format!("eigenvalues-{}", curves.slug())),
         title: format!("Largest eigenvalues by rank: {}", names.join(", ")),
-        caption: caption(classes, &left_out(shown.len(), groups.len())),
-        style: Style::Stems { marked: classes.unwrap_or(0) },
+        caption: caption(marked, &left_out(shown.len(), groups.len())),
+        style: Style::Stems { marked: marked.unwrap_or(0) },
         names: ["rank".into(), "λ".into()],
         columns: columns(panels.len()),
         panels,
@@ -88,7 +90,7 @@ fn points(records: &[&ProbeRecord], length: usize) -> Vec<Mark> {
     let mark = |rank: usize| {
         let numbers: Vec<Number> = all.iter().map(|of_run| of_run[rank]).collect();
         let mean = Number::over_runs(&numbers)?;
-        Some(Mark { interval: super::interval(&mean), ..Mark::new((rank + 1) as f64, mean.value) })
+        Some(Mark { interval: super::of_spectra(&mean, records), ..Mark::new((rank + 1) as f64, mean.value) })
     };
     (0..ranks).filter_map(mark).collect()
 }
@@ -121,11 +123,11 @@ fn remark(records: &[&ProbeRecord]) -> String {
     record.lambda_max.map_or(String::new(), |value| format!("λ₁ = {}{open}", typeset(value, 4)))
 }
 
-fn caption(classes: Option<usize>, left_out: &str) -> String {
-    let marked = classes.map_or(String::new(), |classes| {
+fn caption(marked: Option<usize>, left_out: &str) -> String {
+    let marked = marked.map_or(String::new(), |classes| {
         format!(
-            " The first {classes}, as many as there are classes, are marked: a trained classifier tends to have about so many \
-             outliers above its bulk."
+            " The first {classes}, as many as there are classes, are marked: a trained classifier often has about this \
+             many outliers."
         )
     });
     format!(

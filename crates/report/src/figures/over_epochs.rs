@@ -92,7 +92,7 @@ pub fn plot(variants: &[Variant], curvatures: &[&str]) -> Option<Plot> {
 fn mark(epoch: usize, records: &[&ProbeRecord], quantity: Quantity) -> Option<Mark> {
     let numbers: Vec<Number> = records.iter().filter_map(|record| quantity(record)).collect();
     let mean = Number::over_runs(&numbers)?;
-    Some(Mark { interval: super::interval(&mean), ..Mark::new(epoch as f64, mean.value) })
+    Some(Mark { interval: super::of_spectra(&mean, records), ..Mark::new(epoch as f64, mean.value) })
 }
 
 /// One curve per group and curvature; curvatures after the first are dashed.

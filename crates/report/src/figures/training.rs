@@ -13,14 +13,19 @@ use crate::{
 /// A quantity of a training record, if it was recorded.
 type Value = fn(&TrainingRecord) -> Option<f64>;
 
-/// Each quantity on the training and on the test split.
-const QUANTITIES: [(&str, [Option<Value>; 2]); 3] = [
-    ("mean loss", [Some(|r| Some(r.train_loss)), Some(|r| r.test_loss)]),
+/// A title, the values on the training and on the test split, and the possible range.
+type Quantity = (&'static str, [Option<Value>; 2], [f64; 2]);
+
+/// Each quantity on the training and on the test split, and the ends of its possible values. A
+/// penalty may be negative.
+const QUANTITIES: [Quantity; 3] = [
+    ("mean loss", [Some(|r| Some(r.train_loss)), Some(|r| r.test_loss)], [0.0, f64::INFINITY]),
     (
         "accuracy (%)",
         [Some(|r| r.train_accuracy.map(|a| 100.0 * a)), Some(|r| r.test_accuracy.map(|a| 100.0 * a))],
+        [0.0, 100.0],
     ),
-    ("mean penalty", [Some(|r| Some(r.penalty)), None]),
+    ("mean penalty", [Some(|r| Some(r.penalty)), None], [f64::NEG_INFINITY, f64::INFINITY]),
 ];
 
 /// A panel per quantity, a curve per variant and split; `None` with fewer than two epochs.
@@ -37,12 +42,12 @@ pub fn plot(variants: &[Variant]) -> Option<Plot> {
         "mean penalty" => penalised,
         _ => true,
     };
-    let shown: Vec<_> = QUANTITIES.into_iter().filter(|(title, _)| given(title)).collect();
+    let shown: Vec<_> = QUANTITIES.into_iter().filter(|(title, ..)| given(title)).collect();
     let mut lines = Vec::new();
     for (index, variant) in variants.iter().enumerate() {
-        for (panel, (_, values)) in shown.iter().enumerate() {
+        for (panel, (_, values, possible)) in shown.iter().enumerate() {
             for (split, value) in values.iter().take(splits.len()).enumerate() {
-                let points = value.map_or(Vec::new(), |value| points(variant, value));
+                let points = value.map_or(Vec::new(), |value| points(variant, value, *possible));
                 let curve = index * splits.len() + split;
                 if !points.is_empty() {
                     lines.push(Line { panel, curve, points, ..Line::default() });
@@ -50,7 +55,7 @@ pub fn plot(variants: &[Variant]) -> Option<Plot> {
             }
         }
     }
-    let titles: Vec<&str> = shown.iter().map(|(title, _)| *title).collect();
+    let titles: Vec<&str> = shown.iter().map(|(title, ..)| *title).collect();
     let (panels, lines) = super::panels(&titles, lines, |title| Frame {
         title: String::new(),
         x: Axis::integers(ends, 6),
@@ -87,14 +92,15 @@ pub fn plot(variants: &[Variant]) -> Option<Plot> {
     })
 }
 
-/// The mean over the runs after each epoch.
-fn points(variant: &Variant, value: Value) -> Vec<Mark> {
+/// The mean over the runs after each epoch, with its interval within the possible values.
+fn points(variant: &Variant, value: Value, possible: [f64; 2]) -> Vec<Mark> {
     let records = || variant.runs.iter().flat_map(|run| &run.training);
     let mark = |epoch: usize| {
         let ours = records().filter(|record| record.epoch == epoch);
         let numbers: Vec<Number> = ours.filter_map(value).map(Number::exact).collect();
         let mean = Number::over_runs(&numbers)?;
-        Some(Mark { interval: super::interval(&mean), ..Mark::new(epoch as f64, mean.value) })
+        let interval = super::interval_within(&mean, possible);
+        Some(Mark { interval, ..Mark::new(epoch as f64, mean.value) })
     };
     let mut epochs = distinct(records().map(|record| record.epoch));
     epochs.sort_unstable();
@@ -132,6 +138,7 @@ mod tests {
         let mean = 1.5 * trained(2).train_loss;
         let [low, high] = loss[2].interval.unwrap();
         assert!((loss[2].y - mean).abs() < 1e-12 && low < mean && high > mean);
+        assert!(low == 0.0, "the interval of two runs is wide, but no loss is negative");
         assert!(super::plot(&Variant::all(&[run(0, 1)])).is_none());
     }
 }

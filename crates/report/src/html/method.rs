@@ -11,8 +11,8 @@ pub fn intervals() -> Markup {
     html! {
         p.remark #intervals {
             "± is half of a 95 % interval by Student's t, and a band in a figure is that interval: over the runs of a variant where there are \
-             several, otherwise over the sample sets or the random vectors of an estimate. [a, b] are the ends of such an interval where they are not \
-             alike. “± ?”: unknown, as with one random vector. A number without either has no random error."
+             several, otherwise over the sample sets or the random vectors of an estimate. [a, b]: the interval, if it is not symmetric. \
+             “± ?”: unknown, as with one random vector. A number without either is exact, or its error is below 0.1 %."
         }
     }
 }

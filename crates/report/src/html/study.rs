@@ -35,8 +35,8 @@ pub fn reruns(variants: &[VariantRecord]) -> Markup {
         return html! {};
     }
     let mut columns = vec![words("variant"), numbers("runs"), words("epoch")];
-    columns.extend(QUANTITIES.iter().map(|quantity| numbers(quantity.name())));
-    let mut table = Table::new("Reruns", columns);
+    columns.extend(QUANTITIES.iter().map(|quantity| numbers(quantity.prose())));
+    let mut table = Table::new("Means over the runs, by variant", columns);
     for epoch in ["last", "best"] {
         for variant in variants {
             let name = if variant.variant.is_empty() { "all" } else { &variant.variant };
@@ -71,12 +71,24 @@ fn statistic(variant: &VariantRecord, quantity: Quantity, epoch: &str) -> Cell {
     let Some(statistic) = variant.statistics.iter().find(is_it) else { return Cell::empty() };
     let text = match (statistic.interval, statistic.deviation) {
         (Some(interval), Some(deviation)) => {
+            let interval = possible(quantity, statistic.mean, interval);
             format!("{} ({})", with_interval(quantity, statistic.mean, interval), error(quantity, deviation))
         }
         _ => amount(quantity, statistic.mean),
     };
     Cell::number(text, statistic.mean)
 }
+
+/// No loss is negative, whatever the interval of a mean of few runs.
+fn possible(quantity: Quantity, mean: f64, [low, high]: [f64; 2]) -> [f64; 2] {
+    match quantity {
+        Quantity::TestLoss | Quantity::TrainLoss if mean >= 0.0 => [low.max(0.0), high],
+        _ => [low, high],
+    }
+}
+
+/// What stands for the number of outliers if they cannot be counted.
+const NOT_KNOWN: &str = "not known";
 
 /// The numbers of outliers of the full network's spectra at the last epoch, if the number of
 /// classes is known.
@@ -99,12 +111,22 @@ pub fn outliers(sections: &[Section]) -> Markup {
             section #outliers {
                 h2 { "Outliers" }
                 (table.render())
-                p.remark {
-                    "“Not known”: there are too few positive eigenvalues, all are equal, or Lanczos has not converged to as many as it \
-                     takes; more steps, or the estimator “gram”, tell."
+                @if table.rows.iter().flatten().any(|cell| cell.written() == NOT_KNOWN) {
+                    p.remark {
+                        "“Not known”: counting needs the " (needed(sections)) ", and Lanczos has found only some of them (or they are \
+                         not positive, or all equal). Use more " code { "steps" } ", or " code { "gram" } "."
+                    }
                 }
             }
         }
+    }
+}
+
+/// The eigenvalues among which outliers are counted, in words.
+fn needed(sections: &[Section]) -> String {
+    match distinct(sections.iter().filter_map(|section| section.notes.classes))[..] {
+        [classes] => format!("{} largest eigenvalues", outliers::PER_CLASS * classes),
+        _ => format!("largest eigenvalues, {} of each class", outliers::PER_CLASS),
     }
 }
 
@@ -119,7 +141,7 @@ fn outlier_rows(section: &Section, name: &Cell) -> Vec<Vec<Cell>> {
             section.measured.probes.iter().any(|probe| probe.curvature == curvature && probe.batch.is_some());
         let count = |how| match outliers::count(record, Some(classes), how) {
             Ok(count) => Cell::number(count.to_string(), count as f64),
-            Err(_) => Cell::words("not known"),
+            Err(_) => Cell::words(NOT_KNOWN),
         };
         let [gap, clusters] = [Counting::Gap, Counting::Clusters].map(count);
         let epoch = Cell::number(record.epoch.to_string(), record.epoch as f64);
@@ -130,10 +152,10 @@ fn outlier_rows(section: &Section, name: &Cell) -> Vec<Vec<Cell>> {
     curvatures(section.run).into_iter().filter(|c| *c != "residual").filter_map(row).collect()
 }
 
-/// The layer closest to the full network, for each run and distance, and the next one.
+/// The layer closest to the full network, for each variant and distance, and the next one.
 pub fn depth(runs: &[Run]) -> Markup {
     let titles = vec![
-        words("run"),
+        words("variant"),
         words("distance"),
         words("curvature"),
         words("when"),
@@ -142,29 +164,45 @@ pub fn depth(runs: &[Run]) -> Markup {
         words("in the middle half"),
         words("middle half"),
         words("runner-up"),
-        words("open"),
     ];
     let mut table = Table::new("The layer nearest to the full network", titles);
-    for (index, run) in runs.iter().enumerate() {
-        let name = if runs.len() == 1 { String::new() } else { run_name(run, index) };
-        let keys = distinct(run.distances.iter().map(|d| (d.metric.as_str(), d.curvature.as_str())));
-        for (metric, curvature) in keys {
-            for (when, profile) in moments(run, metric, curvature) {
-                let known = [name.clone(), metric.to_owned(), prose(curvature), when.to_owned()];
-                let known = known.map(|text| Cell::words(&text));
-                table.rows.push(known.into_iter().chain(nearest(&profile)).collect());
-            }
-        }
+    for variant in &Variant::all(runs) {
+        table.rows.extend(depth_rows(variant));
     }
     html! {
         @if !table.rows.is_empty() {
             (table.render())
             p.remark {
-                "Depth: 0 for the first layer, 1 for the last; the middle half is from 0.25 to 0.75. Open: undecided by the random \
-                 vectors, or different at another bandwidth."
+                "Depth: 0 for the first layer, 1 for the last; the middle half is from 0.25 to 0.75. In brackets, how many of a \
+                 variant’s runs agree. The best epoch is that of the highest test accuracy (without classes, of the lowest test loss)."
             }
         }
     }
+}
+
+/// A row for each distance, curvature and time.
+fn depth_rows(variant: &Variant) -> Vec<Vec<Cell>> {
+    let records = variant.runs.iter().flat_map(|run| &run.distances);
+    let mut rows = Vec::new();
+    for (metric, curvature) in distinct(records.map(|d| (d.metric.as_str(), d.curvature.as_str()))) {
+        for (when, profiles) in profiles(variant, metric, curvature) {
+            let known = [variant.label.as_str(), metric, &prose(curvature), when].map(Cell::words);
+            rows.push(known.into_iter().chain(nearest(&profiles)).collect());
+        }
+    }
+    rows
+}
+
+/// The profiles of a variant's runs, by time.
+fn profiles(variant: &Variant, metric: &str, curvature: &str) -> Vec<(&'static str, Vec<Profile>)> {
+    let mut found: Vec<(&'static str, Vec<Profile>)> = Vec::new();
+    for (when, profile) in variant.runs.iter().flat_map(|run| moments(run, metric, curvature)) {
+        match found.iter_mut().find(|(other, _)| *other == when) {
+            Some((_, profiles)) => profiles.push(profile),
+            None => found.push((when, vec![profile])),
+        }
+    }
+    found
 }
 
 /// The profiles of more than two layers: summed over the epochs, if there are several, and at the
@@ -179,23 +217,72 @@ fn moments(run: &Run, metric: &str, curvature: &str) -> Vec<(&'static str, Profi
     sum.into_iter().chain(one).collect()
 }
 
-fn nearest(profile: &Profile) -> [Cell; 6] {
-    let least = profile.least();
-    let other = profile.other_least().map(|(bandwidth, least)| {
-        format!("{} at bandwidth {}", profile.layers[least].0, significant(bandwidth, 1))
-    });
-    let open: Vec<String> = profile.in_doubt(least).into_iter().chain(other).collect();
-    let inside = if profile.is_least_in_the_middle_half() { "✓ yes" } else { "✗ no" };
+/// What the runs say of the nearest layer: that of most of them, and how many agree.
+fn nearest(profiles: &[Profile]) -> [Cell; 5] {
+    let (layer, count) = most_frequent(profiles);
+    let name = match profiles.len() {
+        1 => layer.to_owned(),
+        all => format!("{layer} ({count} of {all})"),
+    };
+    let depth = |profile: &Profile| {
+        let index = profile.layers.iter().position(|(name, _)| name == layer)?;
+        Some(profile.depth(index))
+    };
+    let number = |depth: f64| Cell::number(format!("{depth:.2}"), depth);
+    let middle = profiles.first().and_then(Profile::middle_half);
+    let verdict = [in_the_middle(profiles)].into_iter().chain(doubts(profiles)).collect::<Vec<_>>();
+    let runner_up = match profiles {
+        [only] => only.runner_up_in_words().unwrap_or_default(),
+        _ => String::new(),
+    };
     [
-        Cell::words(&profile.layers[least].0),
-        Cell::number(format!("{:.2}", profile.depth(least)), profile.depth(least)),
-        Cell::words(inside),
-        Cell::words(
-            profile.middle_half().map_or(String::new(), |[first, last]| format!("{first} to {last}")),
-        ),
-        Cell::words(profile.runner_up_in_words().unwrap_or_default()),
-        Cell::words(open.join("; ")),
+        Cell::words(name),
+        profiles.iter().find_map(depth).map_or_else(Cell::empty, number),
+        Cell::words(verdict.join("; ")),
+        Cell::words(middle.map_or(String::new(), |[first, last]| format!("{first} to {last}"))),
+        Cell::words(runner_up),
     ]
+}
+
+/// The layer that is nearest in most of the runs, the first of several, and the number of these
+/// runs.
+fn most_frequent(profiles: &[Profile]) -> (&str, usize) {
+    let all: Vec<&str> = profiles.iter().map(|profile| profile.layers[profile.least()].0.as_str()).collect();
+    let count = |layer: &str| all.iter().filter(|other| **other == layer).count();
+    // Of equal ones, `max_by_key` takes the last.
+    let layers = distinct(all.iter().copied()).into_iter().rev();
+    let most = layers.max_by_key(|layer| count(layer)).unwrap_or_default();
+    (most, count(most))
+}
+
+/// Whether the nearest layer is in the middle half of the depth.
+fn in_the_middle(profiles: &[Profile]) -> String {
+    let inside = profiles.iter().filter(|profile| profile.is_least_in_the_middle_half()).count();
+    match (inside, profiles.len()) {
+        (0, 1) => "✗ no".to_owned(),
+        (1, 1) => "✓ yes".to_owned(),
+        (0, all) => format!("✗ no ({all} of {all})"),
+        (inside, all) if inside == all => format!("✓ yes ({all} of {all})"),
+        (inside, all) => format!("yes in {inside} of {all}"),
+    }
+}
+
+/// Why another layer may be the nearest: the errors allow it, or it is at another bandwidth.
+fn doubts(profiles: &[Profile]) -> Vec<String> {
+    if let [only] = profiles {
+        let other = only.other_least().map(|(bandwidth, least)| {
+            format!("{} is nearest at bandwidth {}", only.layers[least].0, significant(bandwidth, 1))
+        });
+        return only.in_doubt(only.least()).into_iter().chain(other).collect();
+    }
+    let count = |is: fn(&Profile) -> bool, words: &str| {
+        let count = profiles.iter().filter(|profile| is(profile)).count();
+        (count > 0).then(|| format!("{words} in {count} of {}", profiles.len()))
+    };
+    let uncertain = count(|profile| profile.in_doubt(profile.least()).is_some(), "not certain");
+    let other = "another is nearest at other bandwidths";
+    let other = count(|profile| profile.other_least().next().is_some(), other);
+    uncertain.into_iter().chain(other).collect()
 }
 
 /// The regressions of test accuracy, test loss and the generalisation gap on the trace, over the
@@ -207,7 +294,7 @@ pub fn regressions(all: &[AgainstTrace], figures: &[Picture]) -> Markup {
     for AgainstTrace { curvature, quantity, line, .. } in all {
         let [low, high] = line.interval.map(|end| significant(end, 4));
         table.rows.push(vec![
-            Cell::words(format!("{} on the trace ({})", quantity.name(), prose(curvature))),
+            Cell::words(format!("{} on the trace ({})", quantity.prose(), prose(curvature))),
             Cell::number(line.points.to_string(), line.points as f64),
             Cell::number(significant(line.slope, 4), line.slope),
             Cell::words(format!("[{low}, {high}]")),
@@ -223,5 +310,36 @@ pub fn regressions(all: &[AgainstTrace], figures: &[Picture]) -> Markup {
                 @for picture in figures { (super::figure(picture)) }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eigenscape_core::results::Run;
+
+    use super::{Profile, When, doubts, in_the_middle, most_frequent};
+    use crate::sample::distance;
+
+    /// The profile of a run with these distances of its layers a, b, c and d.
+    fn profile(values: [f64; 4]) -> Profile {
+        let layers = ["a", "b", "c", "d"].into_iter().zip(values);
+        let distances = layers.map(|(layer, value)| distance(1, layer, "full", value)).collect();
+        let run = Run { distances, ..Run::default() };
+        Profile::new(&run, "wasserstein", "hessian", When::Last).unwrap()
+    }
+
+    #[test]
+    fn runs_of_a_variant_are_counted() {
+        let [first, second] = [[1.0, 2.0, 3.0, 4.0], [2.0, 1.0, 3.0, 4.0]].map(profile);
+        let of = |profiles: &[Profile]| {
+            let (layer, count) = most_frequent(profiles);
+            (layer.to_owned(), count, in_the_middle(profiles))
+        };
+        assert_eq!(of(std::slice::from_ref(&first)), ("a".into(), 1, "✗ no".into()));
+        assert_eq!(of(&[first.clone(), first.clone()]), ("a".into(), 2, "✗ no (2 of 2)".into()));
+        assert_eq!(of(&[first.clone(), second.clone()]), ("a".into(), 1, "yes in 1 of 2".into()));
+        let three = [first, second.clone(), second];
+        assert_eq!(of(&three), ("b".into(), 2, "yes in 2 of 3".into()));
+        assert!(doubts(&three).is_empty(), "the spectra are exact");
     }
 }

@@ -11,7 +11,10 @@ use maud::{Markup, html};
 
 use super::table::{Cell, Column, Table, numbers, words};
 use crate::{
-    data::{Profile, curvatures, distinct, extremes, profiles, prose, significant_interval, unconverged},
+    data::{
+        Profile, curvatures, distinct, extremes, from_zero, is_nonnegative, profiles, prose,
+        significant_interval, unconverged,
+    },
     draw::labels::{percent, significant, with_interval},
     variants::Variant,
 };
@@ -122,7 +125,7 @@ fn trained(variant: &Variant) -> Vec<Fact> {
     let fact = |(label, quantity): (&str, Quantity)| {
         let Measured { mean, epoch } = last(quantity)?;
         let is_share = matches!(quantity, Quantity::TestAccuracy | Quantity::TrainAccuracy);
-        let text = if is_share { share(&mean) } else { written(&mean) };
+        let text = if is_share { share(&mean) } else { from_zero(&mean) };
         let remark = if no_test { "; there is no test split" } else { "" };
         Some(Fact {
             label: label.into(),
@@ -133,19 +136,27 @@ fn trained(variant: &Variant) -> Vec<Fact> {
     quantities.into_iter().filter_map(fact).collect()
 }
 
-/// A share in percent with its error.
+/// A share in percent with its error; an interval that goes below 0 or above 100 % ends there.
 fn share(mean: &Number) -> String {
-    match mean.half_width() {
-        Some(half) if half > 0.0 => {
-            format!("{} %", eigenscape_analysis::with_error(100.0 * mean.value, 100.0 * half, 4))
-        }
-        _ => percent(mean.value),
+    let Some(half) = mean.half_width().filter(|half| *half > 0.0) else { return percent(mean.value) };
+    let (value, half) = (100.0 * mean.value, 100.0 * half);
+    let ends = [value - half, value + half];
+    if ends.iter().all(|end| (0.0..=100.0).contains(end)) {
+        return format!("{} %", eigenscape_analysis::with_error(value, half, 4));
     }
+    let decimals = if half >= 10.0 { 0 } else { 2 };
+    let [low, high] = ends.map(|end| end.clamp(0.0, 100.0));
+    format!("{value:.decimals$} % [{low:.decimals$} %, {high:.decimals$} %]")
 }
 
 /// A number with its error, or with the interval in which it lies if it has not converged.
 fn written(mean: &Number) -> String {
     if mean.has_converged() { with_interval(*mean, 4) } else { significant_interval(mean, 4) }
+}
+
+/// A trace or an eigenvalue with its error.
+fn of_spectra(mean: &Number, curvature: &str) -> String {
+    if is_nonnegative(curvature) { from_zero(mean) } else { written(mean) }
 }
 
 fn of_curvature(variant: &Variant, curvature: &str) -> Vec<Fact> {
@@ -166,7 +177,7 @@ fn of_curvature(variant: &Variant, curvature: &str) -> Vec<Fact> {
     {
         facts.push(Fact {
             label: "Trace".into(),
-            value: Cell::number(written(&trace.mean), trace.mean.value),
+            value: Cell::number(of_spectra(&trace.mean, curvature), trace.mean.value),
             remark: of_trace(record, &trace),
         });
     }
@@ -198,7 +209,7 @@ fn of_curvature(variant: &Variant, curvature: &str) -> Vec<Fact> {
 }
 
 fn of_largest(mean: &Number, record: &ProbeRecord, variant: &Variant) -> String {
-    if variant.runs.len() == 1 { extremes(record, 4)[0].clone() } else { written(mean) }
+    if variant.runs.len() == 1 { extremes(record, 4)[0].clone() } else { of_spectra(mean, &record.curvature) }
 }
 
 fn of_trace(record: &ProbeRecord, trace: &Measured) -> String {
@@ -221,7 +232,7 @@ fn nearest(variant: &Variant, curvature: &str) -> Vec<Fact> {
         for (which, (layer, _)) in [("Nearest", nearest), ("Farthest", farthest)] {
             let index = |order: &depth::Profile| order.layers.iter().position(|(name, _)| name == layer);
             let doubt = order.as_ref().and_then(|order| order.in_doubt(index(order)?));
-            let doubt = doubt.map_or(String::new(), |doubt| format!(" {doubt}"));
+            let doubt = doubt.map_or(String::new(), |doubt| format!("; {doubt}"));
             facts.push(Fact {
                 label: format!("{which} group ({})", profile.metric),
                 value: Cell::words(layer),
@@ -238,7 +249,7 @@ fn at(profile: &Profile, layer: &str, epoch: usize) -> String {
     let range = profile.band(layer, epoch).map_or(String::new(), |(low, high)| {
         format!(" ({} to {} over bandwidths)", significant(low, 2), significant(high, 2))
     });
-    with_interval(Number::distance(record), 4) + &range
+    from_zero(&Number::distance(record)) + &range
 }
 
 /// How many of the runs have which layer nearest.
@@ -271,4 +282,22 @@ fn of_runs(variant: &Variant, curvature: &str) -> Vec<Fact> {
         }
     };
     distinct(all.iter().map(|(metric, _)| metric.clone())).into_iter().map(fact).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Number, share};
+
+    #[test]
+    fn a_share_is_between_0_and_100_percent() {
+        let mean = |values: &[f64]| {
+            let numbers: Vec<Number> = values.iter().map(|value| Number::exact(*value)).collect();
+            share(&Number::over_runs(&numbers).unwrap())
+        };
+        // t(0.975; 1) = 12.706 times the standard errors 0.07, 0.01 and 0.001.
+        assert_eq!(mean(&[0.49, 0.63]), "56 % [0 %, 100 %]");
+        assert_eq!(mean(&[0.55, 0.57]), "56 ± 13 %");
+        assert_eq!(mean(&[0.993, 0.995]), "99.40 % [98.13 %, 100.00 %]");
+        assert_eq!(mean(&[0.56]), "56.00 %");
+    }
 }

@@ -83,7 +83,7 @@ fn spectrum(name: &Cell, p: &ProbeRecord) -> Vec<Cell> {
             Cell::empty()
         },
         mass_at_zero(p),
-        Cell::number(with_interval(Number::trace(p), DIGITS), p.trace),
+        Cell::number(trace(p), p.trace),
         extreme(largest, p.lambda_max),
         extreme(smallest, p.lambda_min),
         p.orthogonality_loss.map_or_else(Cell::empty, loss),
@@ -91,6 +91,13 @@ fn spectrum(name: &Cell, p: &ProbeRecord) -> Vec<Cell> {
         Cell::number(significant(p.seconds, 3), p.seconds),
     ];
     matrix(name, p).into_iter().chain(cells).collect()
+}
+
+/// A trace with its error.
+fn trace(record: &ProbeRecord) -> String {
+    let number = Number::trace(record);
+    let is_nonnegative = data::is_nonnegative(&record.curvature);
+    if is_nonnegative { data::from_zero(&number) } else { with_interval(number, DIGITS) }
 }
 
 /// The columns that say which matrix a row is about, and by which estimator.
@@ -148,7 +155,7 @@ fn of_matrix(name: &Cell, spread: &Spread) -> Vec<Vec<Cell>> {
         let largest = record
             .lambda_max
             .map_or_else(Cell::empty, |value| Cell::number(data::extremes(record, DIGITS)[0].clone(), value));
-        let trace = Cell::number(with_interval(Number::trace(record), DIGITS), record.trace);
+        let trace = Cell::number(trace(record), record.trace);
         matrix().chain([Cell::words(batch), trace, Cell::empty(), largest, Cell::empty()]).collect()
     };
     std::iter::once(whole.collect()).chain(spread.records.iter().map(of_batch)).collect()
@@ -190,7 +197,7 @@ fn distance(name: Cell, record: &DistanceRecord) -> Vec<Cell> {
         Cell::words(&record.left),
         // Between two curvatures of a group, the other curvature instead of the same group.
         Cell::words(record.right_curvature.as_ref().unwrap_or(&record.right)),
-        Cell::number(with_interval(Number::distance(record), DIGITS), record.value),
+        Cell::number(data::from_zero(&Number::distance(record)), record.value),
         data::band(record).map_or_else(Cell::empty, range),
     ]
 }

@@ -123,7 +123,7 @@ impl<'a> Sheet<'a> {
             panel.draw_axes_unlabelled_below(drawing);
         }
         if !self.stacked {
-            panel.draw_y_title(drawing, &text::fit(&of.y_title, TITLE_SIZE, panel.height));
+            panel.draw_y_title(drawing, &self.y_title(&of.y_title, panel.height));
         }
         let lines: Vec<&Line> =
             self.plot.lines.iter().filter(|line| line.panel == index && line.epoch == self.epoch).collect();
@@ -143,6 +143,13 @@ impl<'a> Sheet<'a> {
             }
         }
         self.draw_header(drawing, of, panel, if only { &lines[0].remark } else { "" });
+    }
+
+    /// The title of a vertical axis, or a word for it where the axis is shorter.
+    fn y_title(&self, title: &str, height: f64) -> String {
+        let word = self.plot.names[1].as_str();
+        let fits = text::width(title, TITLE_SIZE) <= height;
+        text::fit(if fits || word == "value" { title } else { word }, TITLE_SIZE, height)
     }
 
     fn draw_header(&self, drawing: &mut Drawing, of: &super::Panel, panel: &Panel, remark: &str) {

@@ -43,7 +43,7 @@ pub enum Style {
     Area,
     /// Stems from 0 to dots; of several curves, only dots.
     Stems {
-        /// As many of the first stems are marked; 0 for none.
+        /// As many of the first stems are marked; 0 for none, as with several curves.
         marked: usize,
     },
 }

@@ -14,6 +14,11 @@ function controls(figure) {
   const slider = figure.querySelector("input.epoch");
   expect(Boolean(slider) === data.epochs.length > 1, `${title(figure)}: slider of ${data.epochs.length} epochs`);
   if (slider) {
+    const choices = Number(slider.max) + 1;
+    const isUneven = choices === data.epochs.length + 1;
+    expect(isUneven || choices === data.epochs.length, `${title(figure)}: ${choices} choices`);
+    expect(isUneven === (figure.querySelector("output").textContent === "last of each"), `${title(figure)}: chosen at first`);
+    const first = picture(figure);
     const seen = new Set();
     for (let index = 0; index < data.epochs.length; index += 1) {
       slider.value = index;
@@ -22,6 +27,9 @@ function controls(figure) {
       expect(figure.querySelector("output").textContent === String(data.epochs[index]), `${title(figure)}: epoch shown`);
       expect(slider.getAttribute("aria-valuetext") === `epoch ${data.epochs[index]}`, `${title(figure)}: epoch said`);
     }
+    slider.value = choices - 1;
+    fire(slider, "input");
+    expect(picture(figure) === first, `${title(figure)}: the last choice is not the first picture`);
     expect(seen.size === data.epochs.length, `${title(figure)}: the slider shows ${seen.size} of ${data.epochs.length} epochs`);
   }
 

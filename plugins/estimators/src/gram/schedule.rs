@@ -219,7 +219,7 @@ impl<'a> Need<'a> {
     /// Samples' worth of rows that are held beside a block of all samples: those of pivots.
     fn beside(&self, part: &Range<usize>) -> usize {
         let reduced = self.living(part).filter_map(|target| target.most);
-        reduced.map(|most| together(most)).max().unwrap_or(0)
+        reduced.map(together).max().unwrap_or(0)
     }
 
     /// Twice the number of passes over all samples, an integer.

@@ -7,7 +7,8 @@ const NARROWEST = 250;
 function chart(figure) {
   const data = JSON.parse(figure.querySelector("script").textContent);
   for (const line of data.lines) line.x ??= data.grid;
-  const state = { log: data.log, epoch: data.epochs.at(-1) ?? null, hidden: new Set() };
+  data.choices = markLast(data) ? [...data.epochs, LAST] : data.epochs;
+  const state = { log: data.log, epoch: data.choices.at(-1) ?? null, hidden: new Set() };
   const live = figure.querySelector(".live");
   const panels = element("div", { class: "panels" });
   const views = data.panels.map((_, index) => panelView(data, state, index));
@@ -31,12 +32,23 @@ function chart(figure) {
   }).observe(panels);
 }
 
+// Marks the last line of each curve in each panel; whether these are not all of one epoch.
+function markLast(data) {
+  const last = new Map();
+  for (const line of data.lines) {
+    const key = `${line.panel} ${line.curve}`;
+    if (!last.has(key) || last.get(key).epoch < line.epoch) last.set(key, line);
+  }
+  for (const line of last.values()) line.isLast = true;
+  return new Set([...last.values()].map((line) => line.epoch)).size > 1;
+}
+
 // The controls that a chart has a use for.
 function bar(figure, data, state, draw) {
   const title = figure.querySelector("h3").textContent;
   const controls = element("div", { class: "controls", role: "group", "aria-label": `Controls of ${title}` });
   if (data.epochs.length > 1) {
-    controls.append(epochSlider(data, (epoch) => { state.epoch = epoch; draw(); }));
+    controls.append(epochSlider(data.choices, (epoch) => { state.epoch = epoch; draw(); }));
   }
   if (data.panels.some((panel) => panel.log)) {
     controls.append(logSwitch(data, (log) => { state.log = log; draw(); }));
@@ -60,7 +72,8 @@ function bar(figure, data, state, draw) {
 // The lines of a panel that are shown now.
 function visible(data, state, panel) {
   const shown = (line) => line.panel === panel && !state.hidden.has(line.curve);
-  return data.lines.filter((line) => shown(line) && (line.epoch === null || line.epoch === state.epoch));
+  const chosen = (line) => (state.epoch === LAST ? line.isLast : line.epoch === null || line.epoch === state.epoch);
+  return data.lines.filter((line) => shown(line) && chosen(line));
 }
 
 function panelView(data, state, index) {

@@ -17,23 +17,26 @@ function logSwitch(data, changed) {
   return labelled("logarithmic", box);
 }
 
-// A slider through the epochs that were measured.
-function epochSlider(data, changed) {
-  const last = data.epochs.length - 1;
+// The choice of the last epoch of each curve, where these differ.
+const LAST = "last of each";
+
+// A slider through the choices: the epochs that were measured, and perhaps the last of each curve.
+function epochSlider(choices, changed) {
+  const last = choices.length - 1;
   const slider = element("input", { type: "range", class: "epoch", min: 0, max: last, step: 1 });
   slider.value = last;
   const output = element("output");
-  const show = () => {
-    const epoch = data.epochs[slider.value];
-    output.textContent = String(epoch);
-    slider.setAttribute("aria-valuetext", `epoch ${epoch}`);
-    changed(epoch);
+  const tell = (choice) => {
+    output.textContent = String(choice);
+    slider.setAttribute("aria-valuetext", choice === LAST ? "the last epoch of each curve" : `epoch ${choice}`);
   };
-  slider.addEventListener("input", show);
-  const control = labelled("epoch", slider, " ", output);
-  output.textContent = String(data.epochs[last]);
-  slider.setAttribute("aria-valuetext", `epoch ${data.epochs[last]}`);
-  return control;
+  slider.addEventListener("input", () => {
+    const choice = choices[slider.value];
+    tell(choice);
+    changed(choice);
+  });
+  tell(choices[last]);
+  return labelled("epoch", slider, " ", output);
 }
 
 // A switch for a curve, with a piece of it.
