@@ -130,7 +130,7 @@ impl Profile {
         let others = match (&self.errors, rivals.as_slice()) {
             (_, []) => return None,
             (Errors::Unknown, _) => {
-                return Some("not certain: the error from one random vector is not known".to_owned());
+                return Some("not certain: the error is not known".to_owned());
             }
             (_, [only]) => format!("{only} is"),
             (_, few) if few.len() <= NAMED => format!("{} are", few.join(" and ")),
@@ -399,7 +399,7 @@ mod tests {
         three.distances.iter_mut().for_each(|record| (record.stderr, record.left_out) = (None, Vec::new()));
         let profile = Profile::new(&three, "wasserstein", "hessian", When::Last).unwrap();
         assert_eq!((profile.errors.clone(), profile.tells_the_middle_half()), (Errors::Unknown, None));
-        assert!(profile.in_doubt(1).unwrap().contains("one random vector"));
+        assert!(profile.in_doubt(1).unwrap().contains("the error is not known"));
         three.distances.iter_mut().for_each(|record| record.stderr = Some(0.0));
         let profile = Profile::new(&three, "wasserstein", "hessian", When::Last).unwrap();
         assert_eq!((profile.errors.clone(), profile.tells_the_middle_half()), (Errors::Exact, Some(true)));

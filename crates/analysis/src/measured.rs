@@ -1,5 +1,7 @@
 //! The quantities of a run, one number each.
 
+use std::collections::BTreeSet;
+
 use eigenscape_core::results::{ProbeRecord, Run, TrainingRecord};
 
 use crate::{
@@ -46,10 +48,7 @@ pub fn of_training(quantity: Quantity, record: &TrainingRecord) -> Option<f64> {
 /// otherwise the first.
 #[must_use]
 pub fn records<'a>(run: &'a Run, subject: &Subject) -> Vec<&'a ProbeRecord> {
-    let trace = subject.quantity == Quantity::Trace;
-    let ours = |p: &&ProbeRecord| p.group == subject.group && p.curvature == subject.curvature;
-    let ours = |p: &&ProbeRecord| ours(p) && (trace || p.has_spectrum());
-    let mut records: Vec<&ProbeRecord> = run.probes.iter().filter(ours).collect();
+    let mut records = fitting(run, subject);
     let of = |number: Option<Number>| {
         number.and_then(|number| number.interval()).map_or(f64::INFINITY, |[low, high]| high - low)
     };
@@ -62,6 +61,30 @@ pub fn records<'a>(run: &'a Run, subject: &Subject) -> Vec<&'a ProbeRecord> {
     records.sort_by(|a, b| rank(a).cmp(&rank(b)).then(width(a).total_cmp(&width(b))));
     records.dedup_by_key(|record| record.epoch);
     records
+}
+
+/// Which estimators' records [`records`] takes where several are of the same matrix, as in "by
+/// lanczos, one of 2 measurements of the same matrix"; `None` where there is no choice.
+#[must_use]
+pub fn choice(run: &Run, subject: &Subject) -> Option<String> {
+    if subject.quantity.is_of_training() || subject.quantity == Quantity::Distance {
+        return None;
+    }
+    let all = fitting(run, subject);
+    let count = |epoch: usize| all.iter().filter(|record| record.epoch == epoch).count();
+    let mut chosen = records(run, subject);
+    chosen.retain(|record| count(record.epoch) > 1);
+    let most = chosen.iter().map(|record| count(record.epoch)).max()?;
+    let names: BTreeSet<&str> = chosen.iter().map(|record| record.estimator.as_str()).collect();
+    let names = names.into_iter().collect::<Vec<_>>().join(" and ");
+    Some(format!("by {names}, one of {most} measurements of the same matrix"))
+}
+
+/// All records of a subject; except for the trace, only those with eigenvalues.
+fn fitting<'a>(run: &'a Run, subject: &Subject) -> Vec<&'a ProbeRecord> {
+    let trace = subject.quantity == Quantity::Trace;
+    let ours = |p: &&ProbeRecord| p.group == subject.group && p.curvature == subject.curvature;
+    run.probes.iter().filter(|p| ours(p) && (trace || p.has_spectrum())).collect()
 }
 
 /// The quantity after each epoch at which it was measured; `classes` is the number of classes, if

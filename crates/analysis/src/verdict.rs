@@ -8,7 +8,7 @@ use crate::{
     depth::{Errors, Profile},
     digits::{self, significant},
     expectation::{Direction, Expectation, Quantity, Reference, Relation, Subject},
-    measured::{at_epoch, over_training},
+    measured::{at_epoch, choice, over_training},
     outliers,
     regression::Regression,
     statistics::Sample,
@@ -42,7 +42,7 @@ pub fn check(expectation: &Expectation, runs: &[Classified]) -> ClaimRecord {
     let left_out =
         left_out(&diverged, "that diverged") + &left_out(&partial, "of which a spectrum is missing");
     let (measured, verdict) = match finding {
-        Ok(finding) => finding,
+        Ok((measured, verdict)) => (measured + &chosen(expectation, &whole), verdict),
         Err(why) => (why, Verdict::NotMeasured),
     };
     ClaimRecord {
@@ -52,6 +52,17 @@ pub fn check(expectation: &Expectation, runs: &[Classified]) -> ClaimRecord {
         measured: measured + &left_out,
         verdict,
     }
+}
+
+/// Names the estimators that were taken where several measured the same matrix; empty where none
+/// did.
+fn chosen(expectation: &Expectation, runs: &[Classified]) -> String {
+    let mut choices = BTreeSet::<String>::new();
+    for subject in expectation.subjects() {
+        let ours = runs.iter().filter(|(run, _)| expectation.is_about(&run.variant));
+        choices.extend(ours.filter_map(|(run, _)| choice(run, subject)));
+    }
+    choices.iter().map(|choice| format!(" ({choice})")).collect()
 }
 
 fn finding(expectation: &Expectation, runs: &[Classified]) -> Finding {

@@ -19,6 +19,9 @@ pub struct Odds {
     pub total: Value,
 }
 
+/// A finite exponent whose exponential is 0 in every type.
+const EXCLUDED: f64 = -1e30;
+
 impl Odds {
     /// How far the reference's logit may lie below the largest logit. The choice of the reference
     /// affects rounding only. The slack makes the choice robust: if several classes are almost
@@ -38,9 +41,8 @@ impl Odds {
         let reference = graph.argmax(z, Self::SLACK)?;
         let differences = graph.differences(z, reference)?;
         let hot = graph.one_hot(reference, size)?;
-        let others = graph.one_minus(hot)?;
-        // −∞ at m, so that exp and all its derivatives are 0 there.
-        let excluded = graph.function(Function::Log, others)?;
+        // So low at m that exp and all its derivatives are 0 there.
+        let excluded = graph.scale(hot, EXCLUDED)?;
         let exponents = graph.add(differences, excluded)?;
         let odds = graph.function(Function::Exp, exponents)?;
         let total = graph.sum(odds, &[last])?;

@@ -4,7 +4,7 @@ use eigenscape_analysis::uncertainty::{CONVERGED, Number};
 use eigenscape_core::results::{DistanceRecord, ProbeRecord, Run};
 
 use crate::draw::{
-    axis::range,
+    axis::{LARGEST, range},
     labels::{significant, with_interval},
     names::shortened,
 };
@@ -177,6 +177,12 @@ pub fn is_zero(record: &ProbeRecord) -> bool {
     record.has_spectrum() && is_known && record.eigenvalues.iter().all(|value| *value == 0.0)
 }
 
+/// Whether an eigenvalue is larger than any axis shows, so that no density can be drawn; the range
+/// of such eigenvalues overflows.
+pub fn is_too_wide(record: &ProbeRecord) -> bool {
+    record.eigenvalues.iter().any(|value| value.is_finite() && value.abs() > LARGEST)
+}
+
 /// Whether no eigenvalue of the curvature is negative.
 pub fn is_nonnegative(curvature: &str) -> bool {
     matches!(curvature, "gauss-newton" | "fisher" | "empirical-fisher")
@@ -267,7 +273,7 @@ pub fn distinct<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{from_zero, is_zero, profiles, series};
+    use super::{from_zero, is_too_wide, is_zero, profiles, series};
     use crate::sample::{distance, probe};
     use eigenscape_analysis::uncertainty::Number;
     use eigenscape_core::results::Run;
@@ -288,6 +294,12 @@ mod tests {
         assert_eq!(mean([0.4, 0.6]), "0.50 [0, 1.8]");
         assert_eq!(mean([0.49, 0.51]), "0.50 ± 0.13");
         assert_eq!(from_zero(&Number::exact(0.25)), "0.2500");
+    }
+
+    #[test]
+    fn a_range_that_overflows_is_told() {
+        let of = |eigenvalues: &[f64]| is_too_wide(&probe(1, "fc1", "gram", 4, eigenvalues));
+        assert!(of(&[1e308, -1e308]) && !of(&[1e300, -1e300]) && !of(&[]));
     }
 
     #[test]

@@ -88,10 +88,50 @@ fn read_all(dir: &Path) -> Result<(Results, String, Notes)> {
 }
 
 fn read_json<T: DeserializeOwned>(dir: &Path, file: &str) -> Result<T> {
-    serde_json::from_str(&read(dir, file)?).map_err(|e| {
+    parsed(&read(dir, file)?).map_err(|problem| {
         let remedy = "give the directory of a finished run, or run the experiment again";
-        Error::input(dir.join(file).display().to_string(), format!("not a valid {file}: {e}"), remedy)
+        Error::input(dir.join(file).display().to_string(), format!("not a valid {file}: {problem}"), remedy)
     })
+}
+
+/// What the JSON holds; or what is wrong, with the field, or with the line where it is not JSON.
+fn parsed<T: DeserializeOwned>(text: &str) -> std::result::Result<T, String> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let problem = error.inner().to_string();
+        if !error.inner().is_data() {
+            return problem;
+        }
+        let words = problem.rsplit_once(" at line ").map_or(problem.as_str(), |(words, _)| words);
+        match error.path().to_string().as_str() {
+            "." => in_words(words),
+            path => format!("{path}: {}", in_words(words)),
+        }
+    })?;
+    json.end().map_err(|error| error.to_string())?;
+    Ok(value)
+}
+
+/// A complaint of serde without the names of Rust's types: "expected a number, found null".
+fn in_words(problem: &str) -> String {
+    let kind = problem.strip_prefix("invalid type: ").or_else(|| problem.strip_prefix("invalid value: "));
+    let Some((found, expected)) = kind.and_then(|rest| rest.rsplit_once(", expected ")) else {
+        return problem.to_owned();
+    };
+    let expected = match expected {
+        "f64" | "f32" => "a number",
+        "usize" | "u64" | "u32" => "a whole number",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        of if of.starts_with("struct ") => "a table",
+        other => other,
+    };
+    let found = match found {
+        "sequence" => "a list",
+        "map" => "a table",
+        other => other,
+    };
+    format!("expected {expected}, found {found}")
 }
 
 fn unfit(dir: &Path, file: &str, problem: impl Display) -> Error {

@@ -16,6 +16,11 @@ pub struct Variant<'a> {
 }
 
 impl<'a> Variant<'a> {
+    /// Whether all of its runs diverged, so that no statistics of it are given.
+    pub fn all_diverged(&self) -> bool {
+        self.runs.iter().all(|run| run.diverged.is_some())
+    }
+
     /// The variants of the runs, in order of appearance.
     pub fn all(runs: &'a [Run]) -> Vec<Self> {
         let names = distinct(runs.iter().map(|run| key(run, runs)));

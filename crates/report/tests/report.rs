@@ -395,6 +395,16 @@ fn rebuilding_says_which_file_is_missing_or_broken() {
     assert_eq!(files_below(dir.path()).len(), 1);
 }
 
+#[test]
+fn a_number_of_the_wrong_type_is_named_by_its_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut value = serde_json::to_value(common::lenet()).unwrap();
+    value["runs"][0]["probes"][3]["trace"] = serde_json::Value::Null;
+    fs::write(dir.path().join(RESULTS_FILE), value.to_string()).unwrap();
+    let error = rebuild(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("runs[0].probes[3].trace: expected a number, found null"), "{error}");
+}
+
 /// Variants and seeds are in one figure, the Hessian and the Gauss-Newton matrix on one axis.
 #[test]
 fn variants_and_curvatures_are_side_by_side() {

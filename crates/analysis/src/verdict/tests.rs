@@ -319,6 +319,18 @@ fn an_accuracy_is_compared_with_a_number_by_its_interval_between_0_and_1() {
 }
 
 #[test]
+fn the_estimator_is_named_where_several_measured_the_same() {
+    let mut twice = run("", 0.5, 50.0);
+    let again = twice.probes.iter().filter(|record| record.group == "full");
+    let again: Vec<ProbeRecord> =
+        again.map(|record| ProbeRecord { estimator: "gram".into(), ..record.clone() }).collect();
+    twice.probes.extend(again);
+    let found = verdict(Quantity::Trace, Relation::OverTraining(Direction::Down), None, &[twice]);
+    let named = " (by dense, one of 2 measurements of the same matrix)";
+    assert!(found.measured.ends_with(named), "{}", found.measured);
+}
+
+#[test]
 fn outliers_are_as_many_as_classes() {
     let relation = || Relation::EqualToClasses;
     assert_eq!(verdict(Quantity::Outliers, relation(), None, &[run("", 0.5, 10.0)]).verdict, Verdict::Holds);
@@ -436,7 +448,7 @@ fn an_order_that_the_probes_do_not_tell_is_undecided() {
     let found = with(None, near);
     assert_eq!(found.verdict, Verdict::Undecided);
     assert!(
-        found.measured.contains("one random vector") && found.measured.contains("probes = 4"),
+        found.measured.contains("the error is not known") && found.measured.contains("probes = 4"),
         "{found:?}"
     );
 }

@@ -192,11 +192,13 @@ impl Axis {
     }
 }
 
+/// The largest magnitude that an axis shows.
+pub const LARGEST: f64 = 1e300;
+
 /// The smallest and the largest value that can be placed. Ignores values that are not finite or
 /// exceed 1e300 in absolute value, so that differences are finite; values below 1e-304 in absolute
 /// value count as 0.
 pub fn range(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
-    const LARGEST: f64 = 1e300;
     const SMALLEST: f64 = 1e-304;
     let placed =
         values.into_iter().filter(|v| v.abs() <= LARGEST).map(|v| if v.abs() < SMALLEST { 0.0 } else { v });

@@ -10,7 +10,7 @@ use super::{
     ritz::{self, NearZero},
 };
 use crate::{
-    data::{self, is_zero, mass_at_zero, prose, rounding, wants_f64},
+    data::{self, is_too_wide, is_zero, mass_at_zero, prose, rounding, wants_f64},
     draw::{
         Axis,
         labels::{count, percent, power_of_ten, significant, typeset},
@@ -21,7 +21,8 @@ use crate::{
 
 /// The curvatures on one axis.
 pub fn plot(variants: &[Variant], curvatures: &[&str]) -> Option<Plot> {
-    let spectra = Spectra::all(variants, curvatures, data::spectra);
+    let mut spectra = Spectra::all(variants, curvatures, data::spectra);
+    spectra.retain(|one| !one.epochs.iter().flat_map(|(_, records)| records).any(|r| is_too_wide(r)));
     let curves = Curves::of(&spectra, variants);
     let (groups, epochs) = groups_and_epochs(&spectra);
     let shown = shown(&groups);
@@ -91,30 +92,33 @@ fn points(records: &[&ProbeRecord], axis: &EigenvalueAxis, grid: &[f64]) -> Vec<
 
 /// The dimension, and the mass at or near zero that the curve cannot show.
 fn mass(record: &ProbeRecord) -> String {
-    let dimension = count(record.dimension);
+    let s = if record.dimension == 1 { "" } else { "s" };
+    let dimension = format!("{} eigenvalue{s}", count(record.dimension));
     if is_zero(record) {
+        let all = match record.dimension {
+            1 => "the only eigenvalue is 0".to_owned(),
+            _ => format!("all {dimension} are 0"),
+        };
         return match rounding(record) {
-            None => format!("all {dimension} eigenvalues are 0"),
-            Some(bound) => {
-                format!("all {dimension} eigenvalues are 0 within rounding (|λ| < {})", significant(bound, 1))
-            }
+            None => all,
+            Some(bound) => format!("{all} within rounding (|λ| < {})", significant(bound, 1)),
         };
     }
     if record.exact {
         return match (mass_at_zero(record), rounding(record)) {
-            (0.0, _) => format!("{dimension} eigenvalues, none 0"),
-            (zero, None) => format!("{dimension} eigenvalues, {} of them 0", percent(zero)),
+            (0.0, _) => format!("{dimension}, none 0"),
+            (zero, None) => format!("{dimension}, {} of them 0", percent(zero)),
             (zero, Some(bound)) => {
                 let bound = significant(bound, 1);
-                format!("{dimension} eigenvalues, {} below rounding (|λ| < {bound})", percent(zero))
+                format!("{dimension}, {} below rounding (|λ| < {bound})", percent(zero))
             }
         };
     }
     match ritz::near_zero(record) {
         Some(NearZero { share, radius }) => {
-            format!("{dimension} eigenvalues, {} within ±{}", roughly(share), typeset(radius, 2))
+            format!("{dimension}, {} within ±{}", roughly(share), typeset(radius, 2))
         }
-        None => format!("{dimension} eigenvalues"),
+        None => dimension,
     }
 }
 

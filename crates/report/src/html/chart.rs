@@ -41,7 +41,7 @@ impl Chart {
                 }
                 div.live {}
                 figcaption {
-                    (picture.caption) " "
+                    (super::unbroken(&picture.caption)) " "
                     span.files { a href=(picture.svg_file) { "SVG" } " · " a href=(picture.png_file) { "PNG" } }
                 }
                 script type="application/json" { (PreEscaped(data)) }

@@ -18,7 +18,11 @@ use eigenscape_core::{
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::{Note, RunNotes, variants::Variant};
+use crate::{
+    Note, RunNotes,
+    data::{distinct, is_too_wide},
+    variants::Variant,
+};
 
 /// A figure as the page shows it.
 pub struct Picture {
@@ -115,9 +119,9 @@ pub fn page(report: &Report) -> String {
         (summary::of(report.variants))
         (method::intervals())
         (part("claims", "Claims", &claims))
-        (part("densities", "Densities", &all(&charts.densities)))
+        (part("densities", "Densities", &html! { (all(&charts.densities)) (too_wide(&results.runs)) }))
         (part("eigenvalues", eigenvalues, &html! { (all(&charts.eigenvalues)) (of_classes(sections)) }))
-        (part("distances", "Distances", &all(&charts.distances)))
+        (part("distances", "Distances", &html! { (all(&charts.distances)) (tables::between_groups(&results.runs)) }))
         (study::outliers(sections))
         (part("depth", "Depth", &depth))
         (part("training", "Training", &training))
@@ -266,8 +270,26 @@ fn figure(picture: &Picture) -> Markup {
             h3 { (picture.title) }
             div.paper { (PreEscaped(&picture.svg)) }
             figcaption {
-                (picture.caption) " "
+                (unbroken(&picture.caption)) " "
                 span.files { a href=(picture.svg_file) { "SVG" } " · " a href=(picture.png_file) { "PNG" } }
+            }
+        }
+    }
+}
+
+/// The text with joiners, so that no line ends within |λ|.
+fn unbroken(text: &str) -> String {
+    text.replace("|λ|", "|\u{2060}λ\u{2060}|")
+}
+
+/// Says which groups have a spectrum without a density because its eigenvalues are too large.
+fn too_wide(runs: &[Run]) -> Markup {
+    let wide = runs.iter().flat_map(|run| &run.probes).filter(|probe| is_too_wide(probe));
+    let groups = distinct(wide.map(|probe| probe.group.as_str()));
+    html! {
+        @if !groups.is_empty() {
+            p.remark {
+                "No density is drawn where eigenvalues are too large for the axis, beyond ±1e300: " (groups.join(", ")) "."
             }
         }
     }

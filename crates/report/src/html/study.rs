@@ -57,9 +57,13 @@ pub fn reruns(variants: &[VariantRecord]) -> Markup {
     }
 }
 
-/// The number of a variant's runs, as "3" or "3, 1 diverged".
+/// The number of a variant's runs, as "3" or "3, 1 diverged"; "2 of 2 diverged" if all did.
 pub fn runs(variant: &Variant) -> String {
-    counted(variant.runs.len() + variant.diverged, variant.diverged)
+    let count = variant.runs.len();
+    if variant.all_diverged() {
+        return format!("{count} of {count} diverged");
+    }
+    counted(count + variant.diverged, variant.diverged)
 }
 
 fn counted(runs: usize, diverged: usize) -> String {
@@ -219,6 +223,9 @@ fn moments(run: &Run, metric: &str, curvature: &str) -> Vec<(&'static str, Profi
 
 /// What the runs say of the nearest layer: that of most of them, and how many agree.
 fn nearest(profiles: &[Profile]) -> [Cell; 5] {
+    if profiles.iter().all(are_equal) {
+        return ["all equal", "–", "–", "–", "–"].map(Cell::words);
+    }
     let (layer, count) = most_frequent(profiles);
     let name = match profiles.len() {
         1 => layer.to_owned(),
@@ -242,6 +249,11 @@ fn nearest(profiles: &[Profile]) -> [Cell; 5] {
         Cell::words(middle.map_or(String::new(), |[first, last]| format!("{first} to {last}"))),
         Cell::words(runner_up),
     ]
+}
+
+/// Whether all layers are at the same distance, so that none is nearest.
+fn are_equal(profile: &Profile) -> bool {
+    profile.layers.iter().all(|(_, value)| *value == profile.layers[0].1)
 }
 
 /// The layer that is nearest in most of the runs, the first of several, and the number of these
@@ -317,7 +329,7 @@ pub fn regressions(all: &[AgainstTrace], figures: &[Picture]) -> Markup {
 mod tests {
     use eigenscape_core::results::Run;
 
-    use super::{Profile, When, doubts, in_the_middle, most_frequent};
+    use super::{Profile, When, are_equal, doubts, in_the_middle, most_frequent};
     use crate::sample::distance;
 
     /// The profile of a run with these distances of its layers a, b, c and d.
@@ -326,6 +338,11 @@ mod tests {
         let distances = layers.map(|(layer, value)| distance(1, layer, "full", value)).collect();
         let run = Run { distances, ..Run::default() };
         Profile::new(&run, "wasserstein", "hessian", When::Last).unwrap()
+    }
+
+    #[test]
+    fn of_equal_distances_none_is_the_nearest() {
+        assert!(are_equal(&profile([0.0; 4])) && !are_equal(&profile([0.0, 0.0, 0.0, 1.0])));
     }
 
     #[test]

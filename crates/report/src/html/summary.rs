@@ -12,18 +12,61 @@ use maud::{Markup, html};
 use super::table::{Cell, Column, Table, numbers, words};
 use crate::{
     data::{
-        Profile, curvatures, distinct, extremes, from_zero, is_nonnegative, profiles, prose,
+        FULL, Profile, curvatures, distinct, extremes, from_zero, is_nonnegative, profiles, prose,
         significant_interval, unconverged,
     },
-    draw::labels::{percent, significant, with_interval},
+    draw::labels::{percent, signed, significant, with_interval},
     variants::Variant,
 };
+
+/// What stands in a table where there is no number.
+const NONE: &str = "–";
+/// What stands for the nearest group where no group is nearer than another.
+const ALL_EQUAL: &str = "all equal";
 
 /// A fact: what it is, its value, and under which circumstances.
 struct Fact {
     label: String,
     value: Cell,
+    /// The epoch after which it was measured, if it is one.
+    epoch: Option<usize>,
     remark: String,
+}
+
+impl Fact {
+    /// The cell of a table.
+    fn cell(&self, epochs: Epochs) -> Cell {
+        match self.epoch.filter(|_| epochs == Epochs::Cells) {
+            Some(epoch) => self.value.clone().followed_by(&format!(" (epoch {epoch})")),
+            None => self.value.clone(),
+        }
+    }
+}
+
+/// Where a table says after which epochs its numbers were measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Epochs {
+    /// Nowhere: the epochs of a column are the same.
+    Same,
+    /// In a column: each row has a single epoch.
+    Column,
+    /// In each cell.
+    Cells,
+}
+
+impl Epochs {
+    fn of(labels: &[&str], rows: &[Vec<Fact>]) -> Self {
+        let differs = |label: &&str| {
+            let same = rows.iter().flatten().filter(|fact| fact.label == *label);
+            distinct(same.filter_map(|fact| fact.epoch)).len() > 1
+        };
+        let is_one = |facts: &Vec<Fact>| distinct(facts.iter().filter_map(|fact| fact.epoch)).len() < 2;
+        match (labels.iter().any(differs), rows.iter().all(is_one)) {
+            (false, _) => Self::Same,
+            (true, true) => Self::Column,
+            (true, false) => Self::Cells,
+        }
+    }
 }
 
 /// A block of the summary: its title, and the facts of each row.
@@ -40,6 +83,7 @@ pub fn of(variants: &[Variant]) -> Markup {
         section #summary {
             h2 { "Summary" }
             @if variants.is_empty() { p { "The experiment has no runs." } }
+            @else if variants.iter().all(Variant::all_diverged) { p { (all_diverged(variants)) } }
             @else if blocks.is_empty() { p { "Nothing was measured." } }
             @for block in &blocks {
                 h3 { (block.title) }
@@ -49,6 +93,15 @@ pub fn of(variants: &[Variant]) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// Says that there are no statistics because every run diverged.
+fn all_diverged(variants: &[Variant]) -> String {
+    let why = "there is no end of training to summarise.";
+    match variants.iter().map(|variant| variant.runs.len()).sum::<usize>() {
+        1 => format!("The run diverged: {why}"),
+        count => format!("{count} of {count} runs diverged: {why}"),
     }
 }
 
@@ -72,7 +125,7 @@ fn tile(fact: &Fact) -> Markup {
     html! {
         div.tile {
             dt { (fact.label) }
-            dd.value { (fact.value.written()) }
+            dd.value.number[fact.value.is_number()] { (fact.value.written()) }
             dd.remark { (fact.remark) }
         }
     }
@@ -80,7 +133,11 @@ fn tile(fact: &Fact) -> Markup {
 
 fn comparison(title: &str, variants: &[Variant], rows: &[Vec<Fact>]) -> Markup {
     let labels = distinct(rows.iter().flatten().map(|fact| fact.label.as_str()));
+    let epochs = Epochs::of(&labels, rows);
     let mut columns: Vec<Column> = vec![words("variant"), numbers("runs")];
+    if epochs == Epochs::Column {
+        columns.push(numbers("epoch"));
+    }
     let are_numbers =
         |label: &str| rows.iter().flatten().any(|fact| fact.label == label && fact.value.is_number());
     let column = |label: &&str| if are_numbers(label) { numbers(*label) } else { words(*label) };
@@ -88,12 +145,22 @@ fn comparison(title: &str, variants: &[Variant], rows: &[Vec<Fact>]) -> Markup {
     let mut table = Table::new(format!("{title}, by variant"), columns);
     for (variant, facts) in variants.iter().zip(rows) {
         let find = |label: &&str| facts.iter().find(|fact| fact.label == *label);
-        let cells =
-            labels.iter().map(|label| find(label).map_or_else(Cell::empty, |fact| fact.value.clone()));
+        let cell = |label: &&str| find(label).map_or_else(|| Cell::words(NONE), |fact| fact.cell(epochs));
         let runs = Cell::number(super::study::runs(variant), variant.runs.len() as f64);
-        table.rows.push([Cell::words(&variant.label), runs].into_iter().chain(cells).collect());
+        let mut row = vec![Cell::words(&variant.label), runs];
+        if epochs == Epochs::Column {
+            row.push(epoch_of(facts));
+        }
+        row.extend(labels.iter().map(cell));
+        table.rows.push(row);
     }
     table.render()
+}
+
+/// The epoch of a row whose facts have the same one.
+fn epoch_of(facts: &[Fact]) -> Cell {
+    let epoch = facts.iter().find_map(|fact| fact.epoch);
+    epoch.map_or_else(|| Cell::words(NONE), |epoch| Cell::number(epoch.to_string(), epoch as f64))
 }
 
 /// The mean of a number over the runs of a variant, and the epoch after which it was measured.
@@ -109,6 +176,9 @@ fn mean(variant: &Variant, of: impl Fn(&Run) -> Option<(usize, Number)>) -> Opti
 }
 
 fn trained(variant: &Variant) -> Vec<Fact> {
+    if variant.all_diverged() {
+        return Vec::new();
+    }
     let last = |quantity: Quantity| {
         mean(variant, |run| {
             let record = run.training.last()?;
@@ -130,6 +200,7 @@ fn trained(variant: &Variant) -> Vec<Fact> {
         Some(Fact {
             label: label.into(),
             value: Cell::number(text, mean.value),
+            epoch: Some(epoch),
             remark: format!("epoch {epoch}{remark}"),
         })
     };
@@ -160,6 +231,85 @@ fn of_spectra(mean: &Number, curvature: &str) -> String {
 }
 
 fn of_curvature(variant: &Variant, curvature: &str) -> Vec<Fact> {
+    if variant.all_diverged() {
+        return Vec::new();
+    }
+    let probes = variant.runs.iter().flat_map(|run| &run.probes);
+    let mut probes = probes.filter(|probe| probe.curvature == curvature);
+    if probes.any(|probe| probe.group == FULL) {
+        of_network(variant, curvature)
+    } else {
+        of_groups(variant, curvature)
+    }
+}
+
+/// Where the full network was not measured: the group with the largest trace, and that with the
+/// largest eigenvalue; the number of groups if no number is finite.
+fn of_groups(variant: &Variant, curvature: &str) -> Vec<Fact> {
+    let probes = variant.runs.iter().flat_map(|run| &run.probes);
+    let ours = probes.filter(|probe| probe.curvature == curvature);
+    let groups = distinct(ours.map(|probe| probe.group.as_str()));
+    if groups.is_empty() {
+        return Vec::new();
+    }
+    let trace: fn(&ProbeRecord) -> Option<Number> = |record| Some(Number::trace(record));
+    let eigenvalue: fn(&ProbeRecord) -> Option<Number> = Number::lambda_max;
+    let wanted = [
+        ("Largest trace of a group", Quantity::Trace, trace),
+        ("Largest eigenvalue of a group", Quantity::LambdaMax, eigenvalue),
+    ];
+    let mut facts = Vec::new();
+    for (label, quantity, number) in wanted {
+        let Some((group, found)) = largest(variant, curvature, &groups, quantity, number) else { continue };
+        let text = of_spectra(&found.mean, curvature);
+        facts.push(Fact {
+            label: label.into(),
+            value: Cell::words(format!("{} ({group})", signed(&text))),
+            epoch: Some(found.epoch),
+            remark: format!("epoch {}; {}", found.epoch, among(groups.len())),
+        });
+    }
+    if facts.is_empty() {
+        facts.push(Fact {
+            label: "Groups measured".into(),
+            value: Cell::number(groups.len().to_string(), groups.len() as f64),
+            epoch: None,
+            remark: "no number is finite".into(),
+        });
+    }
+    facts
+}
+
+/// Of how many groups one is the largest.
+fn among(count: usize) -> String {
+    if count == 1 { "the only group measured".into() } else { format!("the largest of {count} groups") }
+}
+
+/// The group with the largest mean of a number over the runs, at the last epoch.
+fn largest<'a>(
+    variant: &Variant,
+    curvature: &str,
+    groups: &[&'a str],
+    quantity: Quantity,
+    number: fn(&ProbeRecord) -> Option<Number>,
+) -> Option<(&'a str, Measured)> {
+    let mut largest: Option<(&'a str, Measured)> = None;
+    for group in groups.iter().copied() {
+        let subject = Subject { group: group.to_owned(), ..Subject::of_network(quantity, curvature) };
+        let found = mean(variant, |run| {
+            let record = *measured::records(run, &subject).last()?;
+            Some((record.epoch, number(record)?))
+        });
+        let Some(found) = found.filter(|found| found.mean.value.is_finite()) else { continue };
+        if largest.as_ref().is_none_or(|(_, before)| found.mean.value > before.mean.value) {
+            largest = Some((group, found));
+        }
+    }
+    largest
+}
+
+/// The facts of the full network, and the groups that resemble it most and least.
+fn of_network(variant: &Variant, curvature: &str) -> Vec<Fact> {
     let last = |quantity, number: fn(&ProbeRecord) -> Option<Number>| {
         mean(variant, |run| {
             let subject = Subject::of_network(quantity, curvature);
@@ -178,7 +328,8 @@ fn of_curvature(variant: &Variant, curvature: &str) -> Vec<Fact> {
         facts.push(Fact {
             label: "Trace".into(),
             value: Cell::number(of_spectra(&trace.mean, curvature), trace.mean.value),
-            remark: of_trace(record, &trace),
+            epoch: Some(trace.epoch),
+            remark: of_trace(record, &trace) + &choice(variant, Quantity::Trace, curvature),
         });
     }
     if let (Some(largest), Some(record)) =
@@ -191,7 +342,9 @@ fn of_curvature(variant: &Variant, curvature: &str) -> Vec<Fact> {
         facts.push(Fact {
             label: "Largest eigenvalue".into(),
             value: Cell::number(of_largest(&largest.mean, record, variant), largest.mean.value),
-            remark: format!("epoch {}{open}{loss}", largest.epoch),
+            epoch: Some(largest.epoch),
+            remark: format!("epoch {}{open}{loss}", largest.epoch)
+                + &choice(variant, Quantity::LambdaMax, curvature),
         });
     }
     let smallest = last(Quantity::LambdaMax, |record| record.lambda_min.map(Number::exact));
@@ -201,11 +354,19 @@ fn of_curvature(variant: &Variant, curvature: &str) -> Vec<Fact> {
         facts.push(Fact {
             label: "Smallest eigenvalue".into(),
             value: Cell::number(text, smallest.mean.value),
+            epoch: Some(smallest.epoch),
             remark: format!("epoch {}", smallest.epoch),
         });
     }
     facts.extend(nearest(variant, curvature));
     facts
+}
+
+/// Says which measurement was taken where several are of the same matrix; empty where none is.
+fn choice(variant: &Variant, quantity: Quantity, curvature: &str) -> String {
+    let subject = Subject::of_network(quantity, curvature);
+    let choice = variant.runs.first().and_then(|run| measured::choice(run, &subject));
+    choice.map_or(String::new(), |choice| format!("; taken {choice}"))
 }
 
 fn of_largest(mean: &Number, record: &ProbeRecord, variant: &Variant) -> String {
@@ -228,19 +389,42 @@ fn nearest(variant: &Variant, curvature: &str) -> Vec<Fact> {
     for profile in profiles(run).iter().filter(|profile| profile.curvature == curvature) {
         let epoch = profile.epochs.last().copied().unwrap_or_default();
         let Some([nearest, farthest]) = profile.extremes() else { continue };
+        if are_equal([nearest, farthest]) {
+            facts.push(Fact {
+                label: format!("Nearest group ({})", profile.metric),
+                value: Cell::words(ALL_EQUAL),
+                epoch: Some(epoch),
+                remark: format!("all at distance {}, epoch {epoch}", significant(nearest.1, 4)),
+            });
+            continue;
+        }
         let order = depth::Profile::new(run, profile.metric, profile.curvature, When::Last).ok();
-        for (which, (layer, _)) in [("Nearest", nearest), ("Farthest", farthest)] {
+        // A single group is the nearest only.
+        let count = if nearest.0 == farthest.0 { 1 } else { 2 };
+        for (which, (layer, _)) in [("Nearest", nearest), ("Farthest", farthest)].into_iter().take(count) {
             let index = |order: &depth::Profile| order.layers.iter().position(|(name, _)| name == layer);
             let doubt = order.as_ref().and_then(|order| order.in_doubt(index(order)?));
             let doubt = doubt.map_or(String::new(), |doubt| format!("; {doubt}"));
             facts.push(Fact {
                 label: format!("{which} group ({})", profile.metric),
                 value: Cell::words(layer),
+                epoch: Some(epoch),
                 remark: format!("at distance {}, epoch {epoch}{doubt}", at(profile, layer, epoch)),
             });
         }
     }
     facts
+}
+
+/// Whether the nearest and the farthest of several groups are at the same distance.
+fn are_equal([nearest, farthest]: [(&str, f64); 2]) -> bool {
+    nearest.0 != farthest.0 && nearest.1 == farthest.1
+}
+
+/// The nearest layer, if one is.
+fn nearest_layer(profile: &Profile) -> Option<String> {
+    let [nearest, farthest] = profile.extremes()?;
+    Some(if are_equal([nearest, farthest]) { ALL_EQUAL } else { nearest.0 }.to_owned())
 }
 
 /// A layer's distance with its error and its range over bandwidths.
@@ -256,8 +440,7 @@ fn at(profile: &Profile, layer: &str, epoch: usize) -> String {
 fn of_runs(variant: &Variant, curvature: &str) -> Vec<Fact> {
     let of = |run: &Run| -> Vec<(String, String)> {
         let ours = profiles(run).into_iter().filter(|profile| profile.curvature == curvature);
-        ours.filter_map(|profile| Some((profile.metric.to_owned(), profile.extremes()?[0].0.to_owned())))
-            .collect()
+        ours.filter_map(|profile| Some((profile.metric.to_owned(), nearest_layer(&profile)?))).collect()
     };
     let all: Vec<(String, String)> = variant.runs.iter().flat_map(|run| of(run)).collect();
     let fact = |metric: String| {
@@ -278,6 +461,7 @@ fn of_runs(variant: &Variant, curvature: &str) -> Vec<Fact> {
         Fact {
             label: format!("Nearest group ({metric})"),
             value: Cell::words(words),
+            epoch: None,
             remark: "after the last epoch measured".into(),
         }
     };
@@ -286,7 +470,70 @@ fn of_runs(variant: &Variant, curvature: &str) -> Vec<Fact> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Number, share};
+    use eigenscape_core::results::{Divergence, Diverging, Run};
+
+    use super::{Number, of, share};
+    use crate::{
+        sample::{distance, probe, trained},
+        variants::Variant,
+    };
+
+    /// The text of the summary of runs whose variants are a, b, ...
+    fn page(mut runs: Vec<Run>) -> String {
+        for (index, run) in runs.iter_mut().enumerate() {
+            run.variant = ["a", "b", "c"][index].into();
+        }
+        of(&Variant::all(&runs)).into_string()
+    }
+
+    #[test]
+    fn a_diverged_variant_has_no_statistics() {
+        let diverged = Divergence {
+            what: Diverging::Loss,
+            value: "NaN".into(),
+            epoch: 1,
+            step: 2,
+            learning_rate: 0.5,
+            last_finite_loss: None,
+        };
+        let good = Run { training: vec![trained(0), trained(3)], ..Run::default() };
+        let bad = Run { training: vec![trained(0)], diverged: Some(diverged), ..Run::default() };
+        let found = page(vec![good, bad.clone()]);
+        assert!(found.contains("1 of 1 diverged") && found.contains(">–</td>"), "{found}");
+        assert!(!found.contains(">epoch</th>"), "{found}");
+        let found = page(vec![bad.clone(), bad]);
+        assert!(found.contains("2 of 2 runs diverged") && !found.contains("<table"), "{found}");
+    }
+
+    #[test]
+    fn rows_that_end_at_different_epochs_say_so() {
+        let until = |epoch| Run { training: vec![trained(0), trained(epoch)], ..Run::default() };
+        assert!(page(vec![until(2), until(3)]).contains(">epoch</th>"));
+        assert!(!page(vec![until(3), until(3)]).contains(">epoch</th>"));
+        let mut measured = until(3);
+        measured.probes = vec![probe(3, "full", "dense", 4, &[2.0, 1.0])];
+        measured.distances = vec![distance(1, "a", "full", 1.0), distance(1, "b", "full", 2.0)];
+        let mut earlier = measured.clone();
+        earlier.probes[0].epoch = 2;
+        assert!(page(vec![measured, earlier]).contains("(epoch 2)"));
+    }
+
+    #[test]
+    fn groups_without_the_network_are_summarised() {
+        let probes = vec![probe(1, "a", "dense", 4, &[3.0]), probe(1, "b", "dense", 4, &[2.0, 2.0])];
+        let found = page(vec![Run { probes, ..Run::default() }]);
+        assert!(found.contains("3.000 (a)") && found.contains("4.000 (b)"), "{found}");
+        assert!(found.contains("the largest of 2 groups") && !found.contains("Nothing"), "{found}");
+    }
+
+    #[test]
+    fn of_equal_distances_none_is_the_nearest() {
+        let distances = vec![distance(1, "a", "full", 0.0), distance(1, "b", "full", 0.0)];
+        let probes = vec![probe(1, "full", "dense", 4, &[2.0]), probe(1, "full", "gram", 4, &[2.0])];
+        let found = page(vec![Run { distances, probes, ..Run::default() }]);
+        assert!(found.contains("all equal") && !found.contains("Farthest"), "{found}");
+        assert!(found.contains("taken by dense, one of 2 measurements of the same matrix"), "{found}");
+    }
 
     #[test]
     fn a_share_is_between_0_and_100_percent() {

@@ -51,6 +51,12 @@ impl Cell {
         Self { text: text.into(), value: Some(value) }
     }
 
+    /// The cell with more text at its end.
+    pub fn followed_by(mut self, text: &str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
     /// The text; numbers with a typographic minus.
     pub fn written(&self) -> Cow<'_, str> {
         if self.is_number() { signed(&self.text).into() } else { Cow::Borrowed(&self.text) }

@@ -32,6 +32,25 @@ pub fn section(runs: &[Run], measured: &[Run]) -> Markup {
     }
 }
 
+/// The distances that no figure shows, at the last epoch of each run: between groups, of which
+/// neither is the full network, and between curvatures.
+pub fn between_groups(runs: &[Run]) -> Markup {
+    let metrics = distinct(runs.iter().flat_map(|run| &run.distances).map(|d| d.metric.as_str()));
+    let tables = metrics.into_iter().map(|metric| {
+        let mut table = Table::new(format!("Other distances: {metric}"), distance_titles());
+        for (name, run) in named(runs) {
+            let last = run.distances.iter().map(|distance| distance.epoch).max();
+            let is_shown = |d: &&DistanceRecord| {
+                let to_full = (d.left == "full") != (d.right == "full") && d.right_curvature.is_none();
+                d.metric == metric && Some(d.epoch) == last && !to_full
+            };
+            table.rows.extend(run.distances.iter().filter(is_shown).map(|d| distance(name.clone(), d)));
+        }
+        table.folded(true)
+    });
+    html! { @for table in tables { (table) } }
+}
+
 fn tables(runs: &[Run], measured: &[Run]) -> Vec<Table> {
     let metrics = distinct(runs.iter().flat_map(|run| &run.distances).map(|d| d.metric.as_str()));
     let mut tables = vec![spectra(runs), spread(measured)];
@@ -170,7 +189,16 @@ fn mean(sample: Option<&Sample>) -> [Cell; 2] {
 
 /// One row per pair and epoch.
 fn distances(runs: &[Run], metric: &str) -> Table {
-    let titles = vec![
+    let mut table = Table::new(format!("Distances: {metric}"), distance_titles());
+    for (name, run) in named(runs) {
+        let ours = run.distances.iter().filter(|distance| distance.metric == metric);
+        table.rows.extend(ours.map(|record| distance(name.clone(), record)));
+    }
+    table
+}
+
+fn distance_titles() -> Vec<Column> {
+    vec![
         words("run"),
         numbers("epoch"),
         words("curvature"),
@@ -178,13 +206,7 @@ fn distances(runs: &[Run], metric: &str) -> Table {
         words("to"),
         numbers("distance"),
         numbers("over bandwidths"),
-    ];
-    let mut table = Table::new(format!("Distances: {metric}"), titles);
-    for (name, run) in named(runs) {
-        let ours = run.distances.iter().filter(|distance| distance.metric == metric);
-        table.rows.extend(ours.map(|record| distance(name.clone(), record)));
-    }
-    table
+    ]
 }
 
 fn distance(name: Cell, record: &DistanceRecord) -> Vec<Cell> {

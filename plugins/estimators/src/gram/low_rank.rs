@@ -49,14 +49,33 @@ pub(super) struct LowRank {
     pub left_out: f64,
 }
 
-/// F with tr (K − FFᵀ) ≤ `share`·tr K, or with as many pivots as `target` allows.
+/// What a factor of low rank may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// ε: tr (K − FFᵀ) is to be at most ε·tr K.
+    pub share: f64,
+    /// The most pivots.
+    pub most: usize,
+    /// Whether to give up once that many pivots are not going to suffice.
+    pub gives_up: bool,
+}
+
+impl Limits {
+    /// Whether, if each pivot went on to remove the same share of what is left, `most` of them would
+    /// not suffice. Mostly they remove less and less. Judged from an eighth of the pivots on.
+    fn are_exceeded(self, found: &LowRank) -> bool {
+        let needed = found.rank() as f64 * self.share.ln() / (found.left_out / found.trace).ln();
+        self.gives_up && 8 * found.rank() >= self.most && !(0.0..=self.most as f64).contains(&needed)
+    }
+}
+
+/// F with tr (K − FFᵀ) ≤ ε·tr K, or as far as it goes within the limits.
 ///
 /// # Errors
 /// When rows cannot be computed or are not finite, or an interrupt is requested.
 pub(super) fn factor(
     target: &Target,
-    most: usize,
-    share: f64,
+    limits: Limits,
     rows: &RowBlocks,
     (rank, slab): (usize, usize),
     interrupt: &Interrupt,
@@ -66,10 +85,10 @@ pub(super) fn factor(
     if !trace.is_finite() {
         return Err(not_finite(target.operator));
     }
-    let m = target.rows;
+    let (m, Limits { share, most, .. }) = (target.rows, limits);
     // The system provides the memory when it is first written to.
     let mut found = LowRank { columns: Vec::with_capacity(m * most), rows: m, trace, left_out: trace };
-    while found.left_out > share * trace && found.rank() < most {
+    while found.left_out > share * trace && found.rank() < most && !limits.are_exceeded(&found) {
         let needed = found.left_out - share * trace;
         let candidates = largest(&diagonal, needed, rows.most_picked(most).min(most - found.rank()));
         let mut columns = products(target, rows, &candidates, (rank, slab), interrupt)?;

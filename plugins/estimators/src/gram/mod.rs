@@ -35,7 +35,10 @@ pub(crate) use self::{
     schedule::Schedule,
     target::{Job, Side, Target},
 };
-use self::{low_rank::LowRank, row_blocks::RowBlocks};
+use self::{
+    low_rank::{Limits, LowRank},
+    row_blocks::RowBlocks,
+};
 use crate::{
     eigen::{Pair, bytes_of_pairs, eigenvalues_for, largest_pairs},
     eigenpairs::{self, measured, oriented_as},
@@ -181,8 +184,9 @@ impl Gram {
         let rows = RowBlocks::new(job, schedule, interrupt)?;
         let sizes = (job.source.rank(), schedule.slab);
         let factored = job.targets.iter().map(|target| {
-            let most = target.most.unwrap_or(target.side());
-            let factor = low_rank::factor(target, most, drop, &rows, sizes, interrupt)?;
+            let gives_up = jobs::instead(job, target, max_rows).is_ok();
+            let limits = Limits { share: drop, most: target.n(), gives_up };
+            let factor = low_rank::factor(target, limits, &rows, sizes, interrupt)?;
             let enough = factor.left_out <= drop * factor.trace;
             match enough {
                 true => Ok(Ok(self.of_factor(target, &factor, interrupt)?)),

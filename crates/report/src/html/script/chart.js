@@ -99,7 +99,7 @@ function panelView(data, state, index) {
     fill(svg, { width, height, viewBox: `0 0 ${width} ${height}` }, []);
     // Panels below one another have the same horizontal axis, which is named once.
     const named = data.columns > 1 || index + 1 === data.panels.length;
-    drawAxes(svg, at, named ? panel.xTitle : "", fitting(panel.yTitle, data.names[1], height));
+    drawAxes(svg, at, named ? clipped(panel.xTitle, at.right - at.left) : "", fitting(panel.yTitle, data.names[1], height));
     for (const line of lines) drawLine(svg, data, line, at, lines.length === 1);
     remark.textContent = lines.length === 1 ? lines[0].remark : "";
     tip.hidden = true;
@@ -107,6 +107,14 @@ function panelView(data, state, index) {
 
   makeReadable(svg, tip, () => ({ data, at, lines: visible(data, state, index) }));
   return { root, draw };
+}
+
+// The title of a horizontal axis, without its middle where the axis is shorter.
+function clipped(title, width) {
+  const most = Math.max(8, Math.floor(width / 6.2));
+  if (title.length <= most) return title;
+  const head = Math.ceil((most - 1) / 2);
+  return `${title.slice(0, head)}…${title.slice(title.length - (most - 1 - head))}`;
 }
 
 // The title of a vertical axis, or a word for it where the axis is shorter.
