@@ -335,7 +335,7 @@ fn a_report_on_results_that_do_not_fit_together_is_refused() {
         ("runs[0].probes[0].weights: ", |run| run["probes"][0]["weights"][0] = 0.9.into()),
         ("runs[0].distances[0].right: no spectrum", |run| run["distances"][0]["right"] = "fc9".into()),
         ("runs[0].probes[0].eigenvalues[0]: expected a number, found null", |run| {
-            run["probes"][0]["eigenvalues"][0] = Value::Null
+            run["probes"][0]["eigenvalues"][0] = Value::Null;
         }),
         ("runs[0].training[1].epoch", |run| run["training"][1]["epoch"] = 0.into()),
     ];
