@@ -237,8 +237,8 @@ impl Errors {
         }
     }
 
-    /// The errors of sums over measurements: a random vector is left out at all measurements at once, since
-    /// each measurement uses the same vectors.
+    /// The errors of sums over measurements: a random vector is left out at all measurements at
+    /// once, since each measurement uses the same vectors.
     fn of(records: &[(&str, &DistanceRecord)], measurements: &BTreeSet<Measurement>) -> Self {
         let mut used = records
             .iter()

@@ -30,8 +30,8 @@ pub fn significant(value: f64, digits: usize) -> String {
 }
 
 /// `value ± half`, the error with two significant digits and the value to the same place: "62 ±
-/// 14", "0.0068 ± 0.0011". Without an error (0), `value` to `digits` significant digits. Numbers whose
-/// error is much larger than they are have one digit.
+/// 14", "0.0068 ± 0.0011". Without an error (0), `value` to `digits` significant digits. Numbers
+/// whose error is much larger than they are have one digit.
 ///
 /// ```
 /// # use eigenscape_analysis::with_error;

@@ -8,8 +8,8 @@ use eigenscape_core::{
 
 use crate::{measured::Measured, plan::DistancePlan, raw::Between};
 
-/// The distances of a plan between the spectra of one measured epoch. A pair whose distance is undefined or
-/// not finite is left out with a reason, and does not fail the run.
+/// The distances of a plan between the spectra of one measured epoch. A pair whose distance is
+/// undefined or not finite is left out with a reason, and does not fail the run.
 #[must_use]
 pub fn distances(
     plan: &DistancePlan,
@@ -93,8 +93,8 @@ fn band(distance: &dyn Distance, left: &Spectrum, right: &Spectrum) -> Option<Ba
 type Placed<'a> = (&'a Measured, &'a Spectrum);
 
 /// Pairs of spectra on the same sample: of different groups with the same curvature, or of
-/// different curvatures of the same group. A matrix measured by several estimators counts once, with
-/// an exact spectrum if there is one. Numbers and parts are not compared.
+/// different curvatures of the same group. A matrix measured by several estimators counts once,
+/// with an exact spectrum if there is one. Numbers and parts are not compared.
 fn pairs(between: Between, measured: &[Measured]) -> Vec<(Placed<'_>, Placed<'_>)> {
     let mut once: Vec<Placed> = Vec::new();
     let whole = measured.iter().filter(|measured| measured.part.is_none());

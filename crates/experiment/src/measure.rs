@@ -140,8 +140,8 @@ pub fn probe(
     Ok((measured, failures))
 }
 
-/// Writes eigenvectors to files, which are named after the measured epoch, the probe and the matrix:
-/// "epoch-3-probe-1-hessian-fc1.weight-0.safetensors".
+/// Writes eigenvectors to files, which are named after the measured epoch, the probe and the
+/// matrix: "epoch-3-probe-1-hessian-fc1.weight-0.safetensors".
 fn store(
     probe: &PreparedProbe,
     number: usize,

@@ -376,8 +376,8 @@ fn one_hot(labels: &Labels, targets: &Targets) -> Option<String> {
     })
 }
 
-/// A warning that the shapes leave open which axis has the classes: for outputs \[T, C\] and \[C, L\]
-/// of an example, with soft targets of this shape, or with as many labels as there are classes.
+/// A warning that the shapes leave open which axis has the classes: for outputs \[T, C\] and \[C,
+/// L\] of an example, with soft targets of this shape, or with as many labels as there are classes.
 fn open_axis(outputs: &[usize], loss: &dyn LossFunction, targets: &Targets) -> Option<String> {
     let is_open = match targets {
         Targets::Values(values) => loss.compares_classes() && values.dims()[1..] == *outputs,

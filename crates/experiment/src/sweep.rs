@@ -6,8 +6,8 @@
 //! | `[[sweep.case]]` with a `name` and any keys | one for each case, combined with the lists |
 //! | `reruns = 3` | each of these with the seeds seed, seed + 1, seed + 2 |
 //!
-//! Runs that differ only in their seed are reruns of one *variant*. Runs are named by the last words
-//! of the keys, "lr=0.1,seed=1", and by as many more as tell two keys apart.
+//! Runs that differ only in their seed are reruns of one *variant*. Runs are named by the last
+//! words of the keys, "lr=0.1,seed=1", and by as many more as tell two keys apart.
 
 mod bounds;
 

@@ -1,5 +1,5 @@
-//! How much work a run is, counted in floating-point operations before anything is computed, and how
-//! long it may take. These are estimates for people who wait: nothing depends on them.
+//! How much work a run is, counted in floating-point operations before anything is computed, and
+//! how long it may take. These are estimates for people who wait: nothing depends on them.
 
 use std::time::{Duration, Instant};
 

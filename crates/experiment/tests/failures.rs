@@ -53,8 +53,8 @@ impl ProbeEstimator for Fragile {
         Ok(Spectrum::exact(operator.dimension(), vec![1.0], 0)?.into())
     }
 
-    // The spectrum of the full network counts the measured epochs. It is estimated first; when all spectra
-    // of an epoch are estimated again, it must not count again.
+    // The spectrum of the full network counts the measured epochs. It is estimated first; when all
+    // spectra of an epoch are estimated again, it must not count again.
     fn estimate_all(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Estimate>> {
         let before = self.measured.load(Ordering::Relaxed);
         let all: Result<Vec<Estimate>> = operators.iter().map(|o| self.estimate(*o, context)).collect();

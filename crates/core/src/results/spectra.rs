@@ -38,8 +38,8 @@ pub struct ProbeRecord {
     /// listed; determined for this matrix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounding: Option<f64>,
-    /// The largest |qᵢᵀqⱼ| of the last vector of a Krylov basis with the others, measured, where the
-    /// basis was stored rounded to fit into memory. Absent where it was not.
+    /// The largest |qᵢᵀqⱼ| of the last vector of a Krylov basis with the others, measured, where
+    /// the basis was stored rounded to fit into memory. Absent where it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orthogonality_loss: Option<f64>,
     /// P, the number of parameters of the group.

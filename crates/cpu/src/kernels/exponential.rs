@@ -53,7 +53,8 @@ pub(crate) trait Accuracy {
     /// eˣ is 0 below this x.
     const UNDERFLOW: f64;
     /// The coefficients of (1 + 2z) exp(z²) erfc(z) for z ≥ 0 in powers of t = (z − 3)/(z + 3), by
-    /// Chebyshev expansion (the form of M. M. Shepherd and J. G. Laframboise, Math. Comp. 36, 1981).
+    /// Chebyshev expansion (the form of M. M. Shepherd and J. G. Laframboise, Math. Comp. 36,
+    /// 1981).
     const TAIL: &'static [f64];
 }
 
@@ -252,8 +253,8 @@ fn polynomial(coefficients: &[f64], x: f64) -> f64 {
     coefficients.iter().rev().fold(0.0, |sum, c| sum * x + c)
 }
 
-/// Replaces each number x by f(x). A type, because a closure would be compiled without the machine's
-/// vector instructions.
+/// Replaces each number x by f(x). A type, because a closure would be compiled without the
+/// machine's vector instructions.
 struct InPlace<'a, F, T> {
     numbers: &'a mut [T],
     function: PhantomData<F>,

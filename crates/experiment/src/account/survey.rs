@@ -58,8 +58,8 @@ impl Landscapes {
 
 /// The memory that a run's probes share while matrices are measured one at a time.
 struct Measuring {
-    /// Memory taken whichever matrix is measured: the records, the spectra of all measured epochs, a
-    /// distance.
+    /// Memory taken whichever matrix is measured: the records, the spectra of all measured epochs,
+    /// a distance.
     beside: Account,
     allowed: Allowed,
     shares: Shares,
@@ -97,7 +97,8 @@ pub fn run(
     Ok(account)
 }
 
-/// Memory for the recorded spectra and distances of all measured epochs, and for computing one distance.
+/// Memory for the recorded spectra and distances of all measured epochs, and for computing one
+/// distance.
 fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
     let (mut all, mut longest, mut groups, mut measurements_of_all) = (0_usize, 0, 0_usize, 0_usize);
     let mut pairs_of_all = 0_usize;

@@ -28,7 +28,7 @@ pub(crate) fn scheduled<'a>(
     needs: impl Fn(&Target, &dyn FactorSource) -> Needs,
 ) -> Result<Vec<(Job<'a>, Schedule)>> {
     let jobs = Job::all(operators, side)?.into_iter();
-    jobs.map(|job| whole(with_needs(&job, job.targets.clone(), &needs), max_rows)).collect()
+    jobs.map(|job| whole(with_needs(job, &needs), max_rows)).collect()
 }
 
 /// As [`scheduled`] for [`Side::Smaller`], but with a factor of low rank instead of each ΦΦᵀ whose
@@ -40,13 +40,15 @@ pub(super) fn reduced<'a>(
 ) -> Result<Vec<(Job<'a>, Schedule)>> {
     let mut all = Vec::new();
     for job in Job::all(operators, Side::Smaller)? {
+        // The needs are those of whole matrices, which may be computed instead.
+        let job = with_needs(job, &needs);
         let placed = job.source.columns(&job.variables())?.placed().is_some();
         let (as_they_are, by_rows): (Vec<Target>, Vec<Target>) =
             job.targets.iter().cloned().partition(|target| placed || target.by_columns());
         if !as_they_are.is_empty() {
-            all.push(whole(with_needs(&job, as_they_are, &needs), max_rows)?);
+            all.push(whole(job.with(as_they_are), max_rows)?);
         }
-        let fits = |target: &Target| whole(with_needs(&job, vec![target.clone()], &needs), max_rows).is_ok();
+        let fits = |target: &Target| instead(&job, target, max_rows).is_ok();
         let reduced = by_rows.into_iter().map(|target| {
             // A factor of more than half as many columns as rows costs more than the matrix.
             let most = match fits(&target) {
@@ -56,7 +58,7 @@ pub(super) fn reduced<'a>(
             let most = most.clamp(1, target.rows);
             target.with_most(Some(most))
         });
-        let reduced = with_needs(&job, reduced.collect(), &needs);
+        let reduced = job.with(reduced.collect());
         match Schedule::new(&reduced) {
             _ if reduced.targets.is_empty() => {}
             // All of them share the rows.
@@ -75,16 +77,13 @@ pub(super) fn reduced<'a>(
     Ok(all)
 }
 
-/// A job of some of its targets, with their needs.
-fn with_needs<'a>(
-    job: &Job<'a>,
-    mut targets: Vec<Target<'a>>,
-    needs: &impl Fn(&Target, &dyn FactorSource) -> Needs,
-) -> Job<'a> {
-    for target in &mut targets {
+/// A job whose targets have their needs.
+fn with_needs<'a>(mut job: Job<'a>, needs: &impl Fn(&Target, &dyn FactorSource) -> Needs) -> Job<'a> {
+    for target in &mut job.targets {
         let Needs { beside, of_pairs, vectors } = needs(target, &*job.source);
         (target.beside, target.of_pairs, target.vectors) = (beside, of_pairs, vectors);
     }
+    let targets = std::mem::take(&mut job.targets);
     job.with(targets)
 }
 

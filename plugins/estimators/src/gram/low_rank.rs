@@ -61,8 +61,8 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Whether, if each pivot went on to remove the same share of what is left, `most` of them would
-    /// not suffice. Mostly they remove less and less. Judged from an eighth of the pivots on.
+    /// Whether, if each pivot went on to remove the same share of what is left, `most` of them
+    /// would not suffice. Mostly they remove less and less. Judged from an eighth of the pivots on.
     fn are_exceeded(self, found: &LowRank) -> bool {
         let needed = found.rank() as f64 * self.share.ln() / (found.left_out / found.trace).ln();
         self.gives_up && 8 * found.rank() >= self.most && !(0.0..=self.most as f64).contains(&needed)
@@ -111,7 +111,8 @@ fn squared_norms(target: &Target, rows: &RowBlocks, rank: usize) -> Result<Vec<f
     Ok(sums)
 }
 
-/// The indices of the largest elements, ascending: at most `most`, and no more than sum to `needed`.
+/// The indices of the largest elements, ascending: at most `most`, and no more than sum to
+/// `needed`.
 fn largest(diagonal: &[f64], needed: f64, most: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..diagonal.len()).collect();
     let descending = |a: &usize, b: &usize| diagonal[*b].total_cmp(&diagonal[*a]).then(a.cmp(b));

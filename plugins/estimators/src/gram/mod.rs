@@ -55,8 +55,9 @@ pub struct GramParameters {
     pub max_rows: usize,
     /// The share ε of the trace that may be dropped: only as many rows of the Gram matrix are
     /// computed as explain the rest. No eigenvalue increases, and none decreases by more than
-    /// ε·trace; the trace stays exact. Time and memory are then those of the rows that matter, which
-    /// are few on a trained network and with many classes. At least 0 and below 1; 0 by default.
+    /// ε·trace; the trace stays exact. Time and memory are then those of the rows that matter,
+    /// which are few on a trained network and with many classes. At least 0 and below 1; 0 by
+    /// default.
     pub drop: f64,
 }
 

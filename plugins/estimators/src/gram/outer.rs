@@ -61,8 +61,8 @@ impl<'a> Outer<'a> {
     }
 
     /// Adds Φᵀu, o × i in row-major order, for one coefficient per row: Σₙₚ (Σᵣ uₙᵣ lₙᵣₚ) ⊗ xₙₚ.
-    /// About `slab` numbers of the inner sums are held at a time. Each tile is one task, so that the
-    /// bits do not depend on the number of threads.
+    /// About `slab` numbers of the inner sums are held at a time. Each tile is one task, so that
+    /// the bits do not depend on the number of threads.
     pub fn pull_back(&self, u: &[f64], out: &mut [f64], slab: usize) {
         let &Self { left, right, rank, positions, o, i } = self;
         let (of_left, of_right) = (positions * o, positions * i);
@@ -93,7 +93,8 @@ impl<'a> Outer<'a> {
         }
     }
 
-    /// Adds each row's squared norm, ⟨l, X l⟩ with X = x xᵀ, to that of its place, sample by sample.
+    /// Adds each row's squared norm, ⟨l, X l⟩ with X = x xᵀ, to that of its place, sample by
+    /// sample.
     pub fn add_squared_norms(&self, sums: &mut [f64]) {
         let (p, len) = (self.positions, self.positions * self.o);
         sums.par_chunks_mut(self.rank.max(1)).enumerate().for_each(|(n, sums)| {

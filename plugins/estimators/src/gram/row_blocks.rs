@@ -35,8 +35,8 @@ impl<'a> RowBlocks<'a> {
         Ok(rows)
     }
 
-    /// The most rows to pick at a time, for a factor of at most `most` columns: they take the memory
-    /// of as many samples.
+    /// The most rows to pick at a time, for a factor of at most `most` columns: they take the
+    /// memory of as many samples.
     pub fn most_picked(&self, most: usize) -> usize {
         let samples = self.job.source.samples();
         let of_part = |part: &Part| if part.blocks == 1 { together(most) } else { samples / part.blocks };
